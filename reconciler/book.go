@@ -1,0 +1,394 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/store"
+)
+
+const (
+	// stopsInMemory bounds the history judged of one service; older stops stay in the store.
+	stopsInMemory = 2000
+	// stopsPerCommit keeps a commit within the store's limits: each stop is one item with at most a few kilobytes of
+	// log lines, beside the counters' and the memory's items.
+	stopsPerCommit = 40
+	// firstLook is how far back the first sweep sees: stopped tasks stay visible for at least an hour (DescribeTasks).
+	firstLook = time.Hour
+)
+
+// Book is what the controller remembers: findings and stops of each service, counters on their way, and what it last
+// wrote to alarms. Everything is durable before it is acted on; the copies in memory serve the passes and the API.
+//
+// One process at a time writes a book. Passes of one key never run at the same time; different keys may.
+type Book struct {
+	store     store.Store
+	retention time.Duration // of stops
+	counting  bool          // metrics are enabled: stops are counted
+
+	mu       sync.Mutex
+	memories map[fleet.Key]Memory
+	first    map[string]time.Time
+	counters map[string]*counter
+	applied  map[string]applied
+}
+
+// OpenBook reads what must be known before the first look: open findings (their gauges go on at once), counters that
+// were not sent, and alarms written.
+func OpenBook(ctx context.Context, s store.Store, retention time.Duration, counting bool) (*Book, error) {
+	b := &Book{
+		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{},
+		first: map[string]time.Time{}, counters: map[string]*counter{}, applied: map[string]applied{},
+	}
+	for it, err := range store.All(ctx, s, kindMemory, "") {
+		if err != nil {
+			return nil, fmt.Errorf("read memories: %w", err)
+		}
+		if _, err := b.load(ctx, fleet.ParseKey(it.Key)); err != nil {
+			return nil, err
+		}
+	}
+	for it, err := range store.All(ctx, s, kindAlarm, "") {
+		if err != nil {
+			return nil, fmt.Errorf("read applied alarms: %w", err)
+		}
+		a, err := decode[applied](it)
+		if err != nil {
+			return nil, err
+		}
+		b.applied[it.Key] = a
+	}
+	return b, b.readCounters(ctx)
+}
+
+// Begin notes that a target is watched, and since when: stops before its very first start are never counted.
+func (b *Book) Begin(ctx context.Context, target string, now time.Time) error {
+	it, err := b.store.Get(ctx, kindTarget, target)
+	if errors.Is(err, store.ErrNotFound) {
+		it, err = encode(kindTarget, target, targetBody{FirstStart: now})
+		if err == nil {
+			err = b.store.Commit(ctx, store.Write{Item: it, If: store.Absent})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("note the first start of target %s: %w", target, err)
+	}
+	body, err := decode[targetBody](it)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.first[target] = body.FirstStart
+	return err
+}
+
+// Load gives what is remembered of a key.
+func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
+	b.mu.Lock()
+	m, ok := b.memories[key]
+	first := b.first[key.Target]
+	b.mu.Unlock()
+	if !ok {
+		var err error
+		if m, err = b.load(ctx, key); err != nil {
+			return m, err
+		}
+	}
+	m.History.Since = first.Add(-firstLook)
+	return m, nil
+}
+
+func (b *Book) load(ctx context.Context, key fleet.Key) (Memory, error) {
+	m := Memory{Key: key}
+	it, err := b.store.Get(ctx, kindMemory, key.String())
+	switch {
+	case err == nil:
+		body, err := decode[memoryBody](it)
+		if err != nil {
+			return m, err
+		}
+		m.version, m.Findings = it.Version, body.Findings
+	case !errors.Is(err, store.ErrNotFound):
+		return m, fmt.Errorf("read memory of %s: %w", key, err)
+	}
+	if key.Service != "" {
+		if m.History.Stops, err = b.readStops(ctx, key); err != nil {
+			return m, err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.memories[key] = m
+	return m, nil
+}
+
+func (b *Book) readStops(ctx context.Context, key fleet.Key) ([]churn.Stop, error) {
+	var out []churn.Stop
+	for it, err := range store.All(ctx, b.store, kindStop, key.String()+"/") {
+		if err != nil {
+			return nil, fmt.Errorf("read stops of %s: %w", key, err)
+		}
+		s, err := decode[churn.Stop](it)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return bounded(out), nil
+}
+
+func bounded(stops []churn.Stop) []churn.Stop {
+	slices.SortStableFunc(stops, func(a, b churn.Stop) int {
+		return cmp.Or(a.StoppedAt.Compare(b.StoppedAt), cmp.Compare(a.TaskARN, b.TaskARN))
+	})
+	return stops[max(0, len(stops)-stopsInMemory):]
+}
+
+// Record makes a decision durable: the new stops with their counters, in commits that hold both or neither, then the
+// refined stops and the findings. A decision that changes nothing writes nothing. After an error the key is read afresh
+// from the store, and the next pass decides again.
+func (b *Book) Record(ctx context.Context, d Decision) error {
+	m, err := b.Load(ctx, d.Key)
+	if err != nil {
+		return err
+	}
+	if err := b.record(ctx, d, &m); err != nil {
+		b.mu.Lock()
+		delete(b.memories, d.Key)
+		b.mu.Unlock()
+		return fmt.Errorf("record %s: %w", d.Key, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.memories[d.Key] = m
+	return nil
+}
+
+func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
+	stops := slices.Clone(m.History.Stops)
+	for batch := range slices.Chunk(d.New, stopsPerCommit) {
+		if err := b.recordStops(ctx, d, batch); err != nil {
+			return err
+		}
+		stops = append(stops, batch...)
+	}
+	for batch := range slices.Chunk(d.Refined, stopsPerCommit) {
+		refined, err := b.refineStops(ctx, d.Key, batch, stops)
+		if err != nil {
+			return err
+		}
+		stops = refined
+	}
+	if !sameFindings(m.Findings, d.Findings) {
+		if err := b.writeFindings(ctx, d, m); err != nil {
+			return err
+		}
+	}
+	m.Findings, m.History.Held, m.History.Stops = d.Findings, d.Held, bounded(stops)
+	return nil
+}
+
+// recordStops writes new stops and what they add to the counters in one commit.
+func (b *Book) recordStops(ctx context.Context, d Decision, batch []churn.Stop) error {
+	writes := make([]store.Write, 0, len(batch)+4)
+	for _, s := range batch {
+		w, err := b.stopItem(d.Key, s)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, store.Write{Item: w, If: store.Absent})
+	}
+	add := b.count(d, batch)
+	defer b.release(add)
+	for _, c := range add {
+		w, err := c.write()
+		if err != nil {
+			return err
+		}
+		writes = append(writes, w)
+	}
+	if err := b.store.Commit(ctx, writes...); err != nil {
+		return errors.Join(err, b.forget(ctx, add))
+	}
+	b.committed(add)
+	return nil
+}
+
+func (b *Book) refineStops(ctx context.Context, key fleet.Key, batch, stops []churn.Stop) ([]churn.Stop, error) {
+	out := slices.Clone(stops)
+	var writes []store.Write
+	for _, s := range batch {
+		i := slices.IndexFunc(out, func(o churn.Stop) bool { return o.TaskARN == s.TaskARN })
+		if i < 0 {
+			continue
+		}
+		s.Verdict.Planned = out[i].Verdict.Planned // fixed when it was recorded
+		out[i] = s
+		item, err := b.stopItem(key, s)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, store.Write{Item: item})
+	}
+	return out, b.store.Commit(ctx, writes...)
+}
+
+func (b *Book) stopItem(key fleet.Key, s churn.Stop) (store.Item, error) {
+	it, err := encode(kindStop, key.String()+"/"+fleet.NameOf(s.TaskARN), s)
+	if !s.StoppedAt.IsZero() {
+		it.Expires = s.StoppedAt.Add(b.retention)
+	}
+	return it, err
+}
+
+func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
+	it, err := encode(kindMemory, d.Key.String(), memoryBody{Findings: d.Findings})
+	if err != nil {
+		return err
+	}
+	w := store.Write{Item: it, If: store.Absent}
+	if m.version > 0 {
+		w.If, w.Version = store.IfVersion, m.version
+	}
+	if err := b.store.Commit(ctx, w); err != nil {
+		return err
+	}
+	m.version++
+	return nil
+}
+
+// sameFindings compares all but LastSeen: that one is refreshed with the first write that something else needs, or
+// after an hour, so that a lasting finding does not cost a write with each look.
+func sameFindings(a, b []finding.Finding) bool {
+	return slices.EqualFunc(a, b, func(x, y finding.Finding) bool {
+		recent := y.LastSeen.Sub(x.LastSeen) < time.Hour
+		return x.Compare(y) == 0 && x.Status == y.Status && x.Severity == y.Severity && x.Reason == y.Reason &&
+			x.Message == y.Message && x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent
+	})
+}
+
+// Findings lists the findings of a target ("" : of all), open and closed, in order.
+func (b *Book) Findings(target string) []finding.Finding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []finding.Finding
+	for key, m := range b.memories {
+		if target == "" || key.Target == target {
+			out = append(out, m.Findings...)
+		}
+	}
+	slices.SortFunc(out, finding.Finding.Compare)
+	return out
+}
+
+// OpenKeys lists the services of a target that have an open finding.
+func (b *Book) OpenKeys(target string) []fleet.Key {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []fleet.Key
+	for key, m := range b.memories {
+		if key.Target == target && key.Service != "" && slices.ContainsFunc(m.Findings, finding.Finding.Open) {
+			out = append(out, key)
+		}
+	}
+	slices.SortFunc(out, fleet.Key.Compare)
+	return out
+}
+
+// Recorded is one recorded stop with its service.
+type Recorded struct {
+	Key  fleet.Key
+	Stop churn.Stop
+}
+
+// Stops lists the recorded stops of what scope names (a service, a cluster or a target by the parts that are set),
+// newest first.
+func (b *Book) Stops(scope fleet.Key) []Recorded {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Recorded
+	for key, m := range b.memories {
+		if !within(key, scope) {
+			continue
+		}
+		for _, s := range m.History.Stops {
+			out = append(out, Recorded{key, s})
+		}
+	}
+	slices.SortFunc(out, func(x, y Recorded) int {
+		return cmp.Or(y.Stop.StoppedAt.Compare(x.Stop.StoppedAt), strings.Compare(x.Stop.TaskARN, y.Stop.TaskARN))
+	})
+	return out
+}
+
+func within(key, scope fleet.Key) bool {
+	return (scope.Target == "" || scope.Target == key.Target) && (scope.Cluster == "" || scope.Cluster == key.Cluster) &&
+		(scope.Service == "" || scope.Service == key.Service)
+}
+
+// Definition gives a reduced task definition kept earlier, or false.
+func (b *Book) Definition(ctx context.Context, allow, arn string) (fleet.Definition, bool, error) {
+	it, err := b.store.Get(ctx, kindDefinition, allow+"/"+arn)
+	if errors.Is(err, store.ErrNotFound) {
+		return fleet.Definition{}, false, nil
+	}
+	if err != nil {
+		return fleet.Definition{}, false, fmt.Errorf("read definition %s: %w", arn, err)
+	}
+	d, err := decode[fleet.Definition](it)
+	return d, err == nil, err
+}
+
+// KeepDefinition keeps a reduced task definition for ever: a revision never changes.
+func (b *Book) KeepDefinition(ctx context.Context, allow string, d fleet.Definition) error {
+	it, err := encode(kindDefinition, allow+"/"+d.ARN, d)
+	if err != nil {
+		return err
+	}
+	if err := b.store.Commit(ctx, store.Write{Item: it}); err != nil {
+		return fmt.Errorf("keep definition %s: %w", d.ARN, err)
+	}
+	return nil
+}
+
+// Applied gives, by alarm name, the hash of what was last written.
+func (b *Book) Applied() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make(map[string]string, len(b.applied))
+	for name, a := range b.applied {
+		out[name] = a.Hash
+	}
+	return out
+}
+
+// SetApplied notes what was just written to an alarm.
+func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, now time.Time) error {
+	a := applied{Target: target, Hash: spec.Hash(), At: now}
+	it, err := encode(kindAlarm, spec.Name, a)
+	if err != nil {
+		return err
+	}
+	if err := b.store.Commit(ctx, store.Write{Item: it}); err != nil {
+		return fmt.Errorf("note alarm %s: %w", spec.Name, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.applied[spec.Name] = a
+	return nil
+}
+
+// peek gives what is remembered of a key in memory, without reading the store.
+func (b *Book) peek(key fleet.Key) Memory {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.memories[key]
+}

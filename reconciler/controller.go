@@ -1,0 +1,271 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/robfig/cron/v3"
+	"go.uber.org/zap"
+	"k8s.io/client-go/util/workqueue"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/fleet"
+)
+
+const (
+	passers = 4 // passes run at the same time; they wait for the store's disk, not for the processor
+
+	// beat is when within a minute the targets speak: a little after it began, so that the last one's counters are closed.
+	beat = 2 * time.Second
+)
+
+// Mode says what the alarm plan may do.
+type Mode string
+
+// Modes of alarms that exist: nothing at all, plan only, and put what is missing or drifted.
+const (
+	Off    Mode = "off"
+	Plan   Mode = "plan"
+	Ensure Mode = "ensure"
+)
+
+// Options is all that a Controller needs; every field but Registry is required.
+type Options struct {
+	ID          string // owner id: the Controller dimension, and the owner of alarms
+	Targets     []Target
+	Home        CloudWatch // the controller's own account and region: heartbeat and sweep ages
+	HomeActions alarm.Actions
+	Book        *Book
+	Policies    Policies
+	AllowHash   string // of the allow-list that definitions are reduced with
+	Resync      time.Duration
+	Metrics     bool
+	Alarms      Mode
+	AlarmAudit  cron.Schedule
+	Report      cron.Schedule
+	Log         *zap.Logger
+	Registry    prometheus.Registerer // nil: metrics of the process are not shown
+}
+
+// Controller is the running loop.
+type Controller struct {
+	o           Options
+	view        *view
+	book        *Book
+	queue       workqueue.TypedRateLimitingInterface[fleet.Key]
+	definitions *definitions
+	evidence    *evidence
+	troubles    *troubles
+	alarms      *alarmPlans
+	metrics     *metrics
+	resyncs     sync.Map // target -> time.Duration, the effective one
+	started     time.Time
+}
+
+// New makes a Controller; Run starts it.
+func New(o Options) *Controller {
+	c := &Controller{
+		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
+		started: time.Now(),
+		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
+	}
+	c.definitions = newDefinitions(c)
+	c.evidence = newEvidence(c)
+	return c
+}
+
+// Run works until ctx ends, then stops within the time that one call under way takes to notice. It returns nil, or why
+// it could not begin.
+func (c *Controller) Run(ctx context.Context) error {
+	for _, t := range c.o.Targets {
+		if err := c.book.Begin(ctx, t.Name, time.Now()); err != nil {
+			return err
+		}
+	}
+	var wg sync.WaitGroup
+	for range passers {
+		wg.Go(func() { c.passLoop(ctx) })
+	}
+	for _, t := range c.o.Targets {
+		wg.Go(func() { c.sweepLoop(ctx, t) })
+		wg.Go(func() { c.definitions.loop(ctx, t) })
+		wg.Go(func() { c.evidence.loop(ctx, t) })
+	}
+	wg.Go(func() { c.beatLoop(ctx) })
+	schedules := cron.New()
+	schedules.Schedule(c.o.AlarmAudit, cron.FuncJob(c.alarms.dueAll))
+	schedules.Schedule(c.o.Report, cron.FuncJob(c.report))
+	schedules.Start()
+	<-ctx.Done()
+	<-schedules.Stop().Done()
+	c.queue.ShutDown()
+	c.definitions.queues.shutDown()
+	c.evidence.queues.shutDown()
+	wg.Wait()
+	return nil
+}
+
+// passLoop takes keys from the queue and runs the pass that the key stands for. An error puts the key back with a delay
+// that grows; a panic is contained, said once with its stack, and treated as an error.
+func (c *Controller) passLoop(ctx context.Context) {
+	for {
+		key, shutdown := c.queue.Get()
+		if shutdown {
+			return
+		}
+		err := c.fence("pass of "+key.String(), func() error { return c.pass(ctx, key) })
+		switch {
+		case err == nil:
+			c.queue.Forget(key)
+		case ctx.Err() == nil:
+			c.metrics.passErrors.Inc()
+			c.o.Log.Error("pass failed", zap.Stringer("key", key), zap.Int("try", c.queue.NumRequeues(key)+1), zap.Error(err))
+			c.queue.AddRateLimited(key)
+		}
+		c.queue.Done(key)
+	}
+}
+
+func (c *Controller) pass(ctx context.Context, key fleet.Key) error {
+	start := time.Now()
+	defer func() { c.metrics.passSeconds.Observe(time.Since(start).Seconds()) }()
+	switch {
+	case key == fleet.Key{}:
+		return c.homePass(ctx)
+	case key.Service == "":
+		return c.targetPass(ctx, key.Target)
+	}
+	return c.servicePass(ctx, key)
+}
+
+// fence turns a panic of f into an error, so that one bad object never ends the process.
+func (c *Controller) fence(what string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.metrics.panics.Inc()
+			c.o.Log.Error("panic contained", zap.String("in", what), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			err = fmt.Errorf("%s panicked: %v", what, p)
+		}
+	}()
+	return f()
+}
+
+// servicePass judges one service from the view, records the decision, and asks for what the next pass wants.
+func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
+	m, err := c.book.Load(ctx, key)
+	if err != nil {
+		return err
+	}
+	o := c.view.observe(key)
+	o.Definitions = c.definitions.known(o)
+	d := Decide(o, m, c.o.Policies, time.Now())
+	if err := c.book.Record(ctx, d); err != nil {
+		return err
+	}
+	c.announce(d)
+	c.view.dropLogs(key, o.Logs)
+	c.evidence.want(key, d.Wants)
+	if len(d.Changes) > 0 {
+		c.queue.Add(fleet.Key{Target: key.Target}) // the gauges say it at once
+	}
+	return nil
+}
+
+// beatLoop wakes each target and the controller's own pass once a minute.
+func (c *Controller) beatLoop(ctx context.Context) {
+	for {
+		now := time.Now()
+		if !sleep(ctx, now.Truncate(time.Minute).Add(time.Minute+beat).Sub(now)) {
+			return
+		}
+		for _, t := range c.o.Targets {
+			c.queue.Add(fleet.Key{Target: t.Name})
+		}
+		c.queue.Add(fleet.Key{})
+	}
+}
+
+// sweepLoop looks at one target again and again: at once, then at the wished interval or the one that the budget
+// allows, whichever is longer, with a tenth of jitter so that targets do not march in step.
+func (c *Controller) sweepLoop(ctx context.Context, t Target) {
+	for ctx.Err() == nil {
+		var s fleet.Sweep
+		if err := c.fence("sweep of "+t.Name, func() error { s = c.sweep(ctx, t); return nil }); err != nil {
+			s.Err = err
+		}
+		every := max(c.o.Resync, s.Floor)
+		c.resyncs.Store(t.Name, every)
+		c.metrics.swept(t.Name, s, every)
+		jitter := time.Duration(rand.Int64N(int64(every)/5+1)) - every/10
+		if !sleep(ctx, max(every-s.Took, 0)+jitter) {
+			return
+		}
+	}
+}
+
+// sweep takes one look at a target into the view and queues what has to be judged because of it.
+func (c *Controller) sweep(ctx context.Context, t Target) fleet.Sweep {
+	_, before := c.view.sweep(t.Name)
+	s := t.Observer.Sweep(ctx, func(cl fleet.Cluster) {
+		keys := c.view.update(t.Name, cl)
+		c.definitions.need(ctx, t.Name, cl)
+		c.enqueue(keys)
+	})
+	if ctx.Err() != nil {
+		return s
+	}
+	c.enqueue(c.view.finish(t.Name, s))
+	if s.Complete {
+		c.enqueue(c.book.OpenKeys(t.Name)) // a service that went while nobody looked still has findings to close
+	}
+	if s.Complete && before.At.IsZero() {
+		c.alarms.due(t.Name) // nothing is acted on before the first complete view
+		c.o.Log.Info("first complete view", zap.String("target", t.Name), zap.Int("clusters", len(s.Clusters)),
+			zap.Int("calls", s.Calls), zap.Duration("took", s.Took), zap.Duration("floor", s.Floor))
+		c.queue.Add(fleet.Key{})
+	}
+	c.sweepTroubles(t.Name, s)
+	c.queue.Add(fleet.Key{Target: t.Name})
+	return s
+}
+
+func (c *Controller) enqueue(keys []fleet.Key) {
+	for _, k := range keys {
+		c.queue.Add(k)
+	}
+}
+
+// effective is the interval at which a target is really looked at.
+func (c *Controller) effective(target string) time.Duration {
+	if every, ok := c.resyncs.Load(target); ok {
+		return every.(time.Duration)
+	}
+	return c.o.Resync
+}
+
+func (c *Controller) target(name string) (Target, error) {
+	for _, t := range c.o.Targets {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return Target{}, errors.New("no target named " + name)
+}
+
+// sleep waits, or returns false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,57 @@
+package reconciler
+
+import (
+	"fmt"
+	"time"
+
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+)
+
+// Policies is all configuration that a decision depends on.
+type Policies struct {
+	Churn churn.Policy
+}
+
+// Decision is what one look at a service means: what to record, what to read next, and why; also when that is nothing.
+type Decision struct {
+	Key      fleet.Key
+	At       time.Time
+	New      []churn.Stop // to be recorded, once each
+	Refined  []churn.Stop // recorded before; evidence has completed them
+	Held     map[string]time.Time
+	Findings []finding.Finding
+	Wants    []churn.Want
+	Changes  []finding.Transition
+	Reason   string // a stable code: the gravest open finding's type, Quiet, PartialView, Gone
+	Message  string
+}
+
+// Decide judges one observation. It is pure and total: the same arguments give the same decision.
+func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
+	j := churn.Judge(o, m.History, p.Churn, now)
+	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
+	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
+	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
+	d.Reason, d.Message = explain(o, d.Findings)
+	return d
+}
+
+func explain(o fleet.Observation, findings []finding.Finding) (reason, message string) {
+	var worst finding.Finding
+	for _, f := range findings {
+		if f.Open() && f.Severity.Rank() > worst.Severity.Rank() {
+			worst = f
+		}
+	}
+	switch {
+	case worst.Type != "":
+		return worst.Type, worst.Message
+	case !o.Complete:
+		return "PartialView", "the last look at the cluster was not whole: nothing is concluded from what is missing"
+	case o.Gone:
+		return "Gone", "a complete look at the cluster did not find the service"
+	}
+	return "Quiet", fmt.Sprintf("%d of %d wanted tasks run, and nothing is open", o.Service.Running, o.Service.Desired)
+}

@@ -1,0 +1,71 @@
+package fleet
+
+import "time"
+
+// Definition is a task definition revision reduced to what is judged. A revision never changes, so one fetched once is
+// kept for ever (under the hash of the AllowList it was reduced with).
+type Definition struct {
+	ARN          string
+	Family       string
+	Revision     int
+	NetworkMode  string
+	Memory       int // MiB of the task; 0: not set
+	RegisteredAt time.Time
+	RegisteredBy string
+	Containers   []ContainerDefinition
+}
+
+// ContainerDefinition is one container of a Definition.
+type ContainerDefinition struct {
+	Name              string
+	Image             string
+	Essential         bool // AWS's default is true
+	Restart           bool // a restart policy is enabled
+	HealthCheck       bool
+	Memory            int // MiB, hard limit; 0: not set
+	MemoryReservation int
+	LogDriver         string // "": none configured
+	LogOptions        map[string]string
+	DependsOn         []Dependency
+	Ports             []int
+	Env               []EnvVar
+	Secrets           []string // names of variables that arrive from Secrets Manager or SSM
+	EnvFiles          int      // environment files, whose variables nobody can see here
+	Command           bool     // an own command or entry point, which may set variables as well
+}
+
+// Dependency is one entry of a container's dependsOn.
+type Dependency struct {
+	Container string
+	Condition string // START, COMPLETE, SUCCESS, HEALTHY
+}
+
+// EnvVar is one inline environment variable. Value is kept only where the AllowList names the variable.
+type EnvVar struct {
+	Name  string
+	Value string
+	Kept  bool // false: the value was dropped, and its being empty means nothing
+}
+
+// Container is the container definition of that name, or false: injected containers have none.
+func (d Definition) Container(name string) (ContainerDefinition, bool) {
+	for _, c := range d.Containers {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return ContainerDefinition{}, false
+}
+
+// Helper tells whether another container waits for this one to complete: then its ending well is its purpose (the
+// Application Signals recipe's "init").
+func (d Definition) Helper(name string) bool {
+	for _, c := range d.Containers {
+		for _, dep := range c.DependsOn {
+			if dep.Container == name && (dep.Condition == "SUCCESS" || dep.Condition == "COMPLETE") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+package fleet
+
+import "time"
+
+// Service is one ECS service as DescribeServices answered it, without its events.
+type Service struct {
+	ARN                string    `json:"serviceArn"`
+	Name               string    `json:"serviceName"`
+	ClusterARN         string    `json:"clusterArn"`
+	Status             string    `json:"status"` // ACTIVE, DRAINING, INACTIVE
+	SchedulingStrategy string    `json:"schedulingStrategy"`
+	LaunchType         string    `json:"launchType"`
+	Controller         string    `json:"-"` // deployment controller type: ECS, CODE_DEPLOY, EXTERNAL; "" where none was named
+	TaskDefinition     string    `json:"taskDefinition"`
+	Desired            int       `json:"desiredCount"`
+	Running            int       `json:"runningCount"`
+	Pending            int       `json:"pendingCount"`
+	CreatedAt          time.Time `json:"-"`
+	Deployments        []Deployment
+}
+
+// Deployment is one entry of a service's deployments.
+type Deployment struct {
+	ID             string // ecs-svc/<digits>; tasks carry it as startedBy
+	Status         string // PRIMARY (what ECS wants), ACTIVE (being replaced), INACTIVE
+	TaskDefinition string
+	RolloutState   string // IN_PROGRESS, COMPLETED, FAILED; "" where the controller is not ECS
+	RolloutReason  string
+	Desired        int
+	Running        int
+	Pending        int
+	Failed         int // tasks that failed to start, reset once one runs
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// Rollout states of a deployment.
+const (
+	RolloutInProgress = "IN_PROGRESS"
+	RolloutCompleted  = "COMPLETED"
+	RolloutFailed     = "FAILED"
+)
+
+// Primary is the deployment ECS is steering to, or false where the service has none.
+func (s Service) Primary() (Deployment, bool) {
+	for _, d := range s.Deployments {
+		if d.Status == "PRIMARY" {
+			return d, true
+		}
+	}
+	return Deployment{}, false
+}
+
+// Deployment is the one with the id, or false where it is no longer listed.
+func (s Service) Deployment(id string) (Deployment, bool) {
+	for _, d := range s.Deployments {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return Deployment{}, false
+}
+
+// Deploying tells whether a deployment is under way: more than one is listed, or the primary one has not completed.
+func (s Service) Deploying() bool {
+	p, ok := s.Primary()
+	return len(s.Deployments) > 1 || ok && p.RolloutState == RolloutInProgress
+}

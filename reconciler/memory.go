@@ -1,0 +1,79 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/store"
+)
+
+// Kinds of items in the store. Keys begin with the target, so that one target's items lie together.
+const (
+	kindMemory     = "memory"     // key: fleet.Key; what is remembered of a service or a target
+	kindStop       = "stop"       // key: fleet.Key + task id; one stopped task
+	kindCounter    = "counter"    // key: target + minute + metric + dimensions; one datum to be sent
+	kindAlarm      = "alarm"      // key: alarm name; the hash of what was last applied
+	kindDefinition = "definition" // key: allow-list hash + ARN; one reduced task definition
+	kindTarget     = "target"     // key: target; when it was first watched
+)
+
+// Memory is what is remembered of one service, or of one target where the key has no service.
+type Memory struct {
+	Key      fleet.Key
+	Findings []finding.Finding
+	History  churn.History
+	version  uint64 // of the stored item; 0: never written
+}
+
+// memoryBody is a Memory as stored; the stops are items of their own.
+type memoryBody struct {
+	Findings []finding.Finding
+}
+
+// targetBody is what is stored of a target.
+type targetBody struct {
+	FirstStart time.Time // stops before it are recorded and judged, and never counted
+}
+
+// counterState is how far a counter's datum has got.
+type counterState string
+
+const (
+	counterPending counterState = "pending" // may still grow while its minute lasts
+	counterSending counterState = "sending" // a put is under way, or was when the process died
+	counterSent    counterState = "sent"
+)
+
+// counterBody is one datum of a counter.
+type counterBody struct {
+	Datum alarm.Datum
+	State counterState
+}
+
+// applied is what is stored of an alarm after a write.
+type applied struct {
+	Target string
+	Hash   string
+	At     time.Time
+}
+
+func encode(kind, key string, v any) (store.Item, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return store.Item{}, fmt.Errorf("encode %s %s: %w", kind, key, err)
+	}
+	return store.Item{Kind: kind, Key: key, Body: body}, nil
+}
+
+func decode[T any](it store.Item) (T, error) {
+	var v T
+	if err := json.Unmarshal(it.Body, &v); err != nil {
+		return v, fmt.Errorf("decode %s %s: %w", it.Kind, it.Key, err)
+	}
+	return v, nil
+}

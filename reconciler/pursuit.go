@@ -1,0 +1,245 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/fleet"
+)
+
+// tries is how often a log read that fails in passing is repeated before its stop goes without.
+const tries = 5
+
+// queues holds one rate-limited queue per target, so that one slow target never holds up another.
+type queues[K comparable] struct {
+	mu   sync.Mutex
+	all  map[string]workqueue.TypedRateLimitingInterface[K]
+	shut bool
+}
+
+func (q *queues[K]) of(target string) workqueue.TypedRateLimitingInterface[K] {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.all == nil {
+		q.all = map[string]workqueue.TypedRateLimitingInterface[K]{}
+	}
+	if q.all[target] == nil {
+		q.all[target] = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[K](time.Second, time.Minute))
+		if q.shut {
+			q.all[target].ShutDown()
+		}
+	}
+	return q.all[target]
+}
+
+func (q *queues[K]) shutDown() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.shut = true
+	for _, one := range q.all {
+		one.ShutDown()
+	}
+}
+
+// work runs one target's queue: read says whether it is worth another try.
+func (q *queues[K]) work(target string, read func(K) (again bool)) {
+	queue := q.of(target)
+	for {
+		item, shutdown := queue.Get()
+		if shutdown {
+			return
+		}
+		if read(item) {
+			queue.AddRateLimited(item)
+		} else {
+			queue.Forget(item)
+		}
+		queue.Done(item)
+	}
+}
+
+// definitions fetches each task definition revision once, behind the sweeps, and keeps it for ever.
+type definitions struct {
+	c      *Controller
+	queues queues[string]
+	mu     sync.RWMutex
+	byARN  map[string]fleet.Definition
+	users  map[string]map[fleet.Key]bool // who waits for a definition not yet there
+}
+
+func newDefinitions(c *Controller) *definitions {
+	return &definitions{c: c, byARN: map[string]fleet.Definition{}, users: map[string]map[fleet.Key]bool{}}
+}
+
+// need queues the definitions that a cluster's services and tasks use and that are not there yet.
+func (d *definitions) need(ctx context.Context, target string, cl fleet.Cluster) {
+	key := fleet.Key{Target: target, Cluster: cl.Name}
+	for _, t := range cl.Tasks {
+		if key.Service = t.ServiceName(); key.Service != "" {
+			d.ask(target, t.TaskDefinition, key)
+		}
+	}
+	for _, s := range cl.Services {
+		key.Service = s.Name
+		d.ask(target, s.TaskDefinition, key)
+	}
+}
+
+func (d *definitions) ask(target, arn string, user fleet.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.byARN[arn]; ok || arn == "" {
+		return
+	}
+	if d.users[arn] == nil {
+		d.users[arn] = map[fleet.Key]bool{}
+		d.queues.of(target).Add(arn)
+	}
+	d.users[arn][user] = true
+}
+
+// known gives the definitions of an observation's service and tasks, as far as they are there.
+func (d *definitions) known(o fleet.Observation) map[string]fleet.Definition {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	out := map[string]fleet.Definition{}
+	if def, ok := d.byARN[o.Service.TaskDefinition]; ok {
+		out[def.ARN] = def
+	}
+	for _, t := range o.Tasks {
+		if def, ok := d.byARN[t.TaskDefinition]; ok {
+			out[t.TaskDefinition] = def
+		}
+	}
+	return out
+}
+
+func (d *definitions) loop(ctx context.Context, t Target) {
+	d.queues.work(t.Name, func(arn string) (again bool) {
+		def, err := d.fetch(ctx, t, arn)
+		if ctx.Err() != nil {
+			return false
+		}
+		if err == nil {
+			d.arrived(arn, def)
+			d.c.troubles.clear(t.Name, "DefinitionsUnreadable")
+			return false
+		}
+		if errors.Is(err, fleet.ErrDenied) {
+			d.c.trouble(t.Name, "DefinitionsUnreadable", "task definitions cannot be read, so essential containers cannot be told from helping ones", err)
+		}
+		if !hopeless(err) {
+			return true
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.users, arn) // the next look asks again
+		return false
+	})
+}
+
+func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def fleet.Definition, err error) {
+	err = d.c.fence("definition "+arn, func() error {
+		kept, ok, err := d.c.book.Definition(ctx, d.c.o.AllowHash, arn)
+		if err != nil || ok {
+			def = kept
+			return err
+		}
+		if def, err = t.Observer.Definition(ctx, arn); err != nil {
+			return fmt.Errorf("read definition: %w", err)
+		}
+		return d.c.book.KeepDefinition(ctx, d.c.o.AllowHash, def)
+	})
+	return def, err
+}
+
+func (d *definitions) arrived(arn string, def fleet.Definition) {
+	d.mu.Lock()
+	d.byARN[arn] = def
+	users := d.users[arn]
+	delete(d.users, arn)
+	d.mu.Unlock()
+	for key := range users {
+		d.c.queue.Add(key)
+	}
+}
+
+// evidence reads the log lines that judgements asked for.
+type evidence struct {
+	c      *Controller
+	queues queues[logKey]
+	mu     sync.Mutex
+	wants  map[logKey]churn.Want
+}
+
+type logKey struct {
+	service fleet.Key
+	ref     fleet.LogRef
+}
+
+func newEvidence(c *Controller) *evidence {
+	return &evidence{c: c, wants: map[logKey]churn.Want{}}
+}
+
+func (e *evidence) want(key fleet.Key, wants []churn.Want) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range wants {
+		k := logKey{key, w.Ref}
+		if _, asked := e.wants[k]; !asked {
+			e.wants[k] = w
+			e.queues.of(key.Target).Add(k)
+		}
+	}
+}
+
+func (e *evidence) loop(ctx context.Context, t Target) {
+	e.queues.work(t.Name, func(k logKey) (again bool) {
+		e.mu.Lock()
+		w := e.wants[k]
+		e.mu.Unlock()
+		var tail fleet.Tail
+		err := e.c.fence("log of "+k.service.String(), func() (err error) {
+			tail, err = t.Observer.Tail(ctx, w.Ref, w.From, w.To, e.c.o.Policies.Churn.LogLines)
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case err == nil:
+			e.c.troubles.clear(t.Name, "LogsUnreadable")
+		case !hopeless(err) && e.queues.of(t.Name).NumRequeues(k) < tries:
+			return true
+		default:
+			if errors.Is(err, fleet.ErrDenied) {
+				e.c.trouble(t.Name, "LogsUnreadable", "log lines of dead containers cannot be read, so crashes go unnamed", err)
+			}
+			tail = fleet.Tail{Missing: err.Error()}
+		}
+		e.mu.Lock()
+		delete(e.wants, k)
+		e.mu.Unlock()
+		e.c.view.setLogs(k.service, w.Ref, tail)
+		e.c.queue.Add(k.service)
+		return false
+	})
+}
+
+// hopeless tells an error that the same call would meet again at once.
+func hopeless(err error) bool {
+	return errors.Is(err, fleet.ErrDenied) || errors.Is(err, fleet.ErrTerminal) || errors.Is(err, fleet.ErrNotFound)
+}
+
+// count is how many definitions are known, and how many are waited for.
+func (d *definitions) count() (known, waiting int) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.byARN), len(d.users)
+}

@@ -1,0 +1,201 @@
+package reconciler
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// view is the world as the sweepers last saw it, per target and cluster, with how whole and how old each part is. A
+// cluster that failed keeps its last state.
+type view struct {
+	mu       sync.RWMutex
+	clusters map[fleet.Key]*clusterView // keys without a service
+	sweeps   map[string]fleet.Sweep     // by target, the last one
+	whole    map[string]fleet.Sweep     // by target, the last complete one
+	logs     map[fleet.Key]map[fleet.LogRef]fleet.Tail
+}
+
+type clusterView struct {
+	seen     fleet.Seen
+	err      error
+	services map[string]fleet.Service
+	tasks    map[string][]fleet.Task // by service name
+}
+
+func newView() *view {
+	return &view{
+		clusters: map[fleet.Key]*clusterView{}, sweeps: map[string]fleet.Sweep{}, whole: map[string]fleet.Sweep{},
+		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{},
+	}
+}
+
+// update takes in one look at a cluster and returns the services it knows there now and those it knew before.
+func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	key := fleet.Key{Target: target, Cluster: c.Name}
+	was := v.clusters[key]
+	is := &clusterView{seen: c.Seen, err: c.Err, services: map[string]fleet.Service{}, tasks: map[string][]fleet.Task{}}
+	if was != nil && !c.Seen.Complete {
+		maps.Copy(is.services, was.services)
+		is.tasks = stale(was.tasks, c.Tasks)
+	}
+	for _, s := range c.Services {
+		is.services[s.Name] = s
+	}
+	for _, t := range c.Tasks {
+		if name := t.ServiceName(); name != "" {
+			is.tasks[name] = append(is.tasks[name], t)
+		}
+	}
+	v.clusters[key] = is
+	return keysOf(key, was, is)
+}
+
+// stale keeps the tasks of the last look that the new, partial one did not show.
+func stale(was map[string][]fleet.Task, read []fleet.Task) map[string][]fleet.Task {
+	fresh := make(map[string]bool, len(read))
+	for _, t := range read {
+		fresh[t.ARN] = true
+	}
+	out := make(map[string][]fleet.Task, len(was))
+	for name, tasks := range was {
+		kept := slices.DeleteFunc(slices.Clone(tasks), func(t fleet.Task) bool { return fresh[t.ARN] })
+		if len(kept) > 0 {
+			out[name] = kept
+		}
+	}
+	return out
+}
+
+func keysOf(cluster fleet.Key, views ...*clusterView) []fleet.Key {
+	names := map[string]bool{}
+	for _, c := range views {
+		if c == nil {
+			continue
+		}
+		for name := range c.services {
+			names[name] = true
+		}
+	}
+	var out []fleet.Key
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, fleet.Key{Target: cluster.Target, Cluster: cluster.Cluster, Service: name})
+	}
+	return out
+}
+
+// finish takes in the end of a sweep. After a complete one the clusters that it did not list are gone: they become
+// empty, complete views, and the keys of their services are returned.
+func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sweeps[target] = s
+	if !s.Complete {
+		return nil
+	}
+	v.whole[target] = s
+	var gone []fleet.Key
+	for key, c := range v.clusters {
+		if key.Target == target && !slices.Contains(s.Clusters, key.Cluster) {
+			gone = append(gone, keysOf(key, c)...)
+			v.clusters[key] = &clusterView{seen: s.Seen}
+		}
+	}
+	return gone
+}
+
+// observe is what is known of one service; definitions come from elsewhere.
+func (v *view) observe(key fleet.Key) fleet.Observation {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	o := fleet.Observation{Key: key, Logs: maps.Clone(v.logs[key])}
+	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
+	if c == nil {
+		// Of a cluster never seen a complete sweep says that it is gone; a partial one says nothing.
+		o.Seen = v.whole[key.Target].Seen
+		o.Gone = o.Complete
+		return o
+	}
+	o.Seen = c.seen
+	service, ok := c.services[key.Service]
+	o.Gone = !ok && c.seen.Complete
+	o.Service, o.Tasks = service, c.tasks[key.Service]
+	return o
+}
+
+// setLogs keeps a tail for the next pass; dropLogs lets go of what was judged.
+func (v *view) setLogs(key fleet.Key, ref fleet.LogRef, t fleet.Tail) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.logs[key] == nil {
+		v.logs[key] = map[fleet.LogRef]fleet.Tail{}
+	}
+	v.logs[key][ref] = t
+}
+
+func (v *view) dropLogs(key fleet.Key, used map[fleet.LogRef]fleet.Tail) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for ref := range used {
+		delete(v.logs[key], ref)
+	}
+	if len(v.logs[key]) == 0 {
+		delete(v.logs, key)
+	}
+}
+
+// sweep gives a target's last sweep and its last complete one; zero values where there was none.
+func (v *view) sweep(target string) (last, whole fleet.Sweep) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.sweeps[target], v.whole[target]
+}
+
+// services lists all services in the view, in order.
+func (v *view) services() []fleet.Observation {
+	v.mu.RLock()
+	var keys []fleet.Key
+	for key, c := range v.clusters {
+		keys = append(keys, keysOf(key, c)...)
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(keys, fleet.Key.Compare)
+	out := make([]fleet.Observation, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, v.observe(k))
+	}
+	return out
+}
+
+// troubles lists the clusters of a target whose last look was not complete, with why.
+func (v *view) troubles(target string) map[string]error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	out := map[string]error{}
+	for key, c := range v.clusters {
+		if key.Target == target && c.err != nil {
+			out[key.Cluster] = c.err
+		}
+	}
+	return out
+}
+
+// count is how many services and tasks of a target are in view.
+func (v *view) count(target string) (services, tasks int) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for key, c := range v.clusters {
+		if key.Target != target {
+			continue
+		}
+		services += len(c.services)
+		for _, t := range c.tasks {
+			tasks += len(t)
+		}
+	}
+	return services, tasks
+}
