@@ -1,0 +1,45 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The classes of errors that a caller acts upon; ask with errors.Is.
+var (
+	// ErrNotFound: there is no such item, or it has expired.
+	ErrNotFound = errors.New("item not found")
+	// ErrConflict: a condition of a commit did not hold; errors.As gives the
+	// *Conflict. Nothing was written; read again and decide anew.
+	ErrConflict = errors.New("commit conflict")
+	// ErrTooLarge: a body or a commit is over its limit; split it.
+	ErrTooLarge = errors.New("too large for the store")
+	// ErrInvalid: the call itself is wrong and will never succeed.
+	ErrInvalid = errors.New("invalid use of the store")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("store is closed")
+)
+
+// Conflict is the ErrConflict of the first write whose condition did not hold.
+type Conflict struct {
+	Kind, Key string
+	If        Condition
+	Want      uint64 // the version demanded; 0 unless If is IfVersion
+	Found     uint64 // the version found; 0: absent
+}
+
+// Error says what was demanded and what was found.
+func (c *Conflict) Error() string {
+	want := "no item"
+	if c.If == IfVersion {
+		want = fmt.Sprintf("version %d", c.Want)
+	}
+	found := "no item"
+	if c.Found != 0 {
+		found = fmt.Sprintf("version %d", c.Found)
+	}
+	return fmt.Sprintf("commit conflict on %s %q: wanted %s, found %s", c.Kind, c.Key, want, found)
+}
+
+// Is makes errors.Is(err, ErrConflict) hold.
+func (c *Conflict) Is(target error) bool { return target == ErrConflict }
