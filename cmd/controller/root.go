@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -40,7 +41,13 @@ func newApp() *app {
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, a *app) int {
+func run(ctx context.Context, args []string, a *app) (code int) {
+	defer func() {
+		if p := recover(); p != nil { // Go's own exit code for a panic, 2, would read as findings
+			fmt.Fprintf(a.stderr, "taskwarden: panic: %v\n%s", p, debug.Stack())
+			code = exitFailed
+		}
+	}()
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	return execute(ctx, root, a.stderr)
@@ -82,6 +89,7 @@ view was incomplete, 64 wrong usage, 78 bad configuration.`,
 	root.AddCommand(
 		newRunCmd(a),
 		newExplainCmd(a),
+		newLintCmd(a),
 		newConfigCmd(a),
 		newVersionCmd(a),
 	)

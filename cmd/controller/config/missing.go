@@ -12,7 +12,6 @@ type capability struct {
 // deletes its row.
 var missing = []capability{
 	{"watch.events.queueUrl", func(c Config) bool { return c.Watch.Events.QueueURL != "" }, "a queue of events", "leave events out; every watch.resync polls"},
-	{"detect.logs.locations", func(c Config) bool { return len(c.Detect.Logs.Locations) > 0 }, "a place for logs that the task definition does not tell", "leave it out; the awslogs driver's own places are read"},
 	{"alarms.mode", func(c Config) bool { return c.Alarms.Mode == AlarmsSync }, "sync", `use "ensure"`},
 	{"alarms.layout", func(c Config) bool { return c.Alarms.Layout == LayoutService }, "service", `use "fleet"`},
 	{"alarms.muteDuringRollout", func(c Config) bool { return c.Alarms.MuteDuringRollout }, "true", "use false"},

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"taskwarden/cmd/controller/config"
+	"taskwarden/reconciler"
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/cloud"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/store"
+)
+
+// tailLines is how many log lines are kept with a stop, of those read.
+const tailLines = 20
+
+// assemble turns a configuration into what a controller runs on.
+func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store.Store, r prometheus.Registerer, log *zap.Logger) (reconciler.Options, error) {
+	book, err := reconciler.OpenBook(ctx, s, time.Duration(cfg.Retention.Stops), cfg.Metrics.Enabled)
+	if err != nil {
+		return reconciler.Options{}, err
+	}
+	policies, err := policiesOf(cfg)
+	if err != nil {
+		return reconciler.Options{}, err
+	}
+	zone, err := time.LoadLocation(cfg.Timezone)
+	if err != nil {
+		return reconciler.Options{}, fmt.Errorf("timezone: %w", err)
+	}
+	audit, err := config.ParseSchedule(cfg.Schedules.AlarmAudit, zone)
+	if err != nil {
+		return reconciler.Options{}, fmt.Errorf("schedules.alarmAudit: %w", err)
+	}
+	report, err := config.ParseSchedule(cfg.Schedules.Report, zone)
+	if err != nil {
+		return reconciler.Options{}, fmt.Errorf("schedules.report: %w", err)
+	}
+	allow := fleet.NewAllowList(policyVariables(cfg)...)
+	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allow,
+		classes: classes(cfg), observe: observer(r)}
+	home := actions(cfg.Alarms.Actions, config.Actions{})
+	o := reconciler.Options{
+		ID: cfg.Controller.ID, Home: accounts.open(config.Target{Name: "home"}), HomeActions: home,
+		Book: book, Policies: policies, AllowHash: allow.Hash(), Resync: time.Duration(cfg.Watch.Resync), Metrics: cfg.Metrics.Enabled,
+		Alarms: reconciler.Mode(cfg.Alarms.Mode), AlarmAudit: audit, Report: report, Log: log, Registry: r,
+	}
+	targets := cfg.Targets
+	if len(targets) == 0 {
+		targets = []config.Target{{Name: "default"}}
+	}
+	for _, t := range targets {
+		account := accounts.open(t)
+		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
+	}
+	return o, nil
+}
+
+// accounts makes the AWS side of targets; all share one set of budgets.
+type accounts struct {
+	base    cloud.Config
+	budgets *cloud.Budgets
+	allow   fleet.AllowList
+	classes map[cloud.Class]bool
+	observe func(cloud.CallStat)
+}
+
+func (a accounts) open(t config.Target) *cloud.Account {
+	return cloud.New(a.base, cloud.Options{
+		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID,
+		Scope: fleet.Scope{Clusters: t.Clusters, ExcludeClusters: t.ExcludeClusters, Services: t.Services, ExcludeServices: t.ExcludeServices},
+		Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
+	})
+}
+
+// classes are the calls that the configuration's modes allow. Everything else is refused before it is sent.
+func classes(cfg config.Config) map[cloud.Class]bool {
+	return map[cloud.Class]bool{
+		cloud.Read:     true,
+		cloud.Evidence: cfg.Detect.Logs.Enabled,
+		cloud.Metrics:  cfg.Metrics.Enabled,
+		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure,
+	}
+}
+
+// observer counts AWS calls in the metrics of a controller.
+func observer(r prometheus.Registerer) func(cloud.CallStat) {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "taskwarden", Name: "aws_calls_total",
+		Help: "Attempts of AWS calls, by operation and AWS's error code (empty: success)."}, []string{"target", "operation", "code"})
+	waited := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "taskwarden", Name: "aws_budget_wait_seconds_total",
+		Help: "Time that calls waited for the API budget."}, []string{"target", "bucket"})
+	r.MustRegister(calls, waited)
+	return func(s cloud.CallStat) {
+		calls.WithLabelValues(s.Target, s.Operation.String(), s.Code).Inc()
+		waited.WithLabelValues(s.Target, s.Operation.Bucket).Add(s.Waited.Seconds())
+	}
+}
+
+func policiesOf(cfg config.Config) (reconciler.Policies, error) {
+	var rules []churn.SignatureRule
+	for _, s := range cfg.Detect.Signatures {
+		rules = append(rules, churn.SignatureRule{Name: s.Name, Pattern: s.Pattern, Fatal: s.Fatal})
+	}
+	knowledge, err := churn.NewKnowledge(cfg.Detect.Sidecars, rules)
+	if err != nil {
+		return reconciler.Policies{}, fmt.Errorf("detect: %w", err)
+	}
+	p := reconciler.Policies{Churn: churn.Policy{
+		Window: time.Duration(cfg.Detect.Window), Threshold: cfg.Detect.Threshold, RatePerTaskDay: cfg.Detect.RatePerTaskDay,
+		StormStops: cfg.Detect.Storm.Stops, StormWithin: time.Duration(cfg.Detect.Storm.Within),
+		ClearAfter: time.Duration(cfg.Detect.ClearAfter), // 0: auto
+		Logs:       cfg.Detect.Logs.Enabled, LogLines: cfg.Detect.Logs.Lines, TailLines: tailLines, Knowledge: knowledge,
+	}}
+	for _, o := range cfg.Detect.Overrides {
+		p.Overrides = append(p.Overrides, reconciler.Override{
+			Match: fleet.Scope{Clusters: o.Match.Clusters, Services: o.Match.Services}, Threshold: o.Threshold,
+		})
+	}
+	return p, nil
+}
+
+// policyVariables are the environment variables that policies name: their values may be kept, to be compared.
+func policyVariables(cfg config.Config) []string {
+	var names []string
+	for _, p := range cfg.Remediation.Policies {
+		names = slices.AppendSeq(names, maps.Keys(p.Match.Env))
+		names = slices.AppendSeq(names, maps.Keys(p.Set))
+	}
+	return names
+}
+
+// actions are a target's own, and the common ones where it has none of a kind.
+func actions(common, own config.Actions) alarm.Actions {
+	pick := func(own, common []string) []string {
+		if len(own) > 0 {
+			return own
+		}
+		return common
+	}
+	return alarm.Actions{Alarm: pick(own.Alarm, common.Alarm), OK: pick(own.OK, common.OK)}
+}
+
+// currentVersion is the version that runs, for logs, the API and metrics.
+func currentVersion() string { return cmp.Or(version, "dev") }

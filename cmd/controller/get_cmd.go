@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taskwarden/cmd/controller/config"
+	"taskwarden/console"
+	"taskwarden/reconciler/finding"
+)
+
+const (
+	// askWithin is how long one question to the controller may take.
+	askWithin = 30 * time.Second
+	// pollEvery is how often --watch asks.
+	pollEvery = 2 * time.Second
+)
+
+// get is one reading of a running controller.
+type get struct {
+	a      *app
+	client *client
+	kind   string // of list; "service" where one is described
+	path   string // of what is described
+	query  url.Values
+	limit  int
+	failOn finding.Severity // "": never
+	format string
+	every  time.Duration
+}
+
+// getFlags are the flags of get and describe.
+type getFlags struct {
+	status, failOn, planned string
+	since                   config.Duration
+	limit                   int
+	watch                   bool
+}
+
+// kinds are what get lists; notYet, what the contract names and this version lacks.
+var (
+	kinds  = []string{"findings", "services", "stops", "alarms", "targets"}
+	notYet = []string{"rollouts", "audit", "rollout"}
+)
+
+func newGetCmd(a *app) *cobra.Command {
+	var f getFlags
+	c := &cobra.Command{
+		Use:   "get " + strings.Join(kinds, "|") + " [ADDRESS]",
+		Short: "List what a running controller sees and concluded",
+		Long: `Lists what a running controller sees and concluded. ADDRESS narrows the list to one
+service: [target/]cluster/service, service alone where unique, or its ARN; with
+"get targets" it is a target's name.
+
+The controller is found by --server or TASKWARDEN_SERVER, by default at
+` + defaultServer + `; its token, where it wants one, in --token-file or
+TASKWARDEN_TOKEN. Findings listed are those open or unknown; --status all adds
+the closed ones.
+
+With --fail-on the exit code is 2 when an open or unknown finding is at least that
+severe, and 3 when there is none but a target has no current, complete view.`,
+		Example: `  taskwarden get findings
+  taskwarden get stops prod/web -o wide
+  taskwarden get findings --fail-on warning -o json`,
+		ValidArgs: kinds,
+		Args:      cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g, err := a.newGet(f, args)
+			if err != nil {
+				return err
+			}
+			return g.run(cmd.Context(), f.watch)
+		},
+	}
+	c.Flags().StringVar(&f.status, "status", "", "findings: open (default) or all")
+	c.Flags().StringVar(&f.planned, "planned", "", "stops: only planned (true) or unplanned (false) ones")
+	c.Flags().Var(&f.since, "since", `stops: only those of this last length of time ("24h", "7d")`)
+	c.Flags().IntVar(&f.limit, "limit", 0, "list at most so many (default: all)")
+	f.addShared(c)
+	return c
+}
+
+func newDescribeCmd(a *app) *cobra.Command {
+	var f getFlags
+	c := &cobra.Command{
+		Use:   "describe service ADDRESS",
+		Short: "Show all that a running controller knows of one service",
+		Long: `Shows one service: its deployments, tasks, open findings, and the newest stops with
+their verdicts. ADDRESS is [target/]cluster/service, service alone where unique, or
+the service's ARN. The controller is found as with "get".`,
+		ValidArgs: []string{"service"},
+		Args:      cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g, err := a.newDescribe(f, args)
+			if err != nil {
+				return err
+			}
+			return g.run(cmd.Context(), f.watch)
+		},
+	}
+	f.addShared(c)
+	return c
+}
+
+func (f *getFlags) addShared(c *cobra.Command) {
+	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "print again whenever something changed, until interrupted")
+	c.Flags().StringVar(&f.failOn, "fail-on", "", "exit 2 when a finding is open at or above info, warning or critical")
+}
+
+// newGet reads the command line of get.
+func (a *app) newGet(f getFlags, args []string) (*get, error) {
+	kind := args[0]
+	if !slices.Contains(kinds, kind) && slices.Contains(kinds, kind+"s") {
+		kind += "s"
+	}
+	if err := knownKind(kind, kinds); err != nil {
+		return nil, err
+	}
+	query, err := f.filters(kind)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) == 2 {
+		name := "address"
+		if kind == "targets" {
+			name = "target"
+		}
+		if args[1] == "" {
+			return nil, usageError("ADDRESS is empty: leave it out to list all")
+		}
+		query.Set(name, args[1])
+	}
+	return a.prepare(f, &get{kind: kind, query: query, limit: f.limit, format: a.format("jsonl")})
+}
+
+func (a *app) newDescribe(f getFlags, args []string) (*get, error) {
+	if err := knownKind(args[0], []string{"service"}); err != nil {
+		return nil, err
+	}
+	for part := range strings.SplitSeq(args[1], "/") {
+		if part == "" || part == "." || part == ".." {
+			return nil, usageError("ADDRESS %q has an empty part: name a service as [target/]cluster/service", args[1])
+		}
+	}
+	path := "/api/v1/services/" + strings.ReplaceAll(url.PathEscape(args[1]), "%2F", "/")
+	return a.prepare(f, &get{kind: "service", path: path, format: a.format("json")})
+}
+
+func knownKind(kind string, known []string) error {
+	switch {
+	case slices.Contains(known, kind):
+		return nil
+	case slices.Contains(notYet, kind):
+		return usageError("%s: not in this version; there is %s", kind, strings.Join(known, ", "))
+	}
+	return usageError("%q is not one of %s", kind, strings.Join(known, ", "))
+}
+
+// filters are the query parameters that the flags ask for. A flag that would do nothing is wrong usage.
+func (f getFlags) filters(kind string) (url.Values, error) {
+	q := url.Values{}
+	for _, p := range []struct {
+		flag, value, of string
+		takes           []string
+	}{
+		{"status", f.status, "findings", []string{"open", "all"}},
+		{"planned", f.planned, "stops", []string{"true", "false"}},
+		{"since", sinceText(f.since), "stops", nil},
+	} {
+		switch {
+		case p.value == "":
+			continue
+		case p.of != kind:
+			return nil, usageError("--%s is for get %s", p.flag, p.of)
+		case p.takes != nil && !slices.Contains(p.takes, p.value):
+			return nil, usageError("--%s: %q is not one of %s", p.flag, p.value, strings.Join(p.takes, ", "))
+		}
+		q.Set(p.flag, p.value)
+	}
+	if f.limit < 0 {
+		return nil, usageError("--limit: %d is below 0", f.limit)
+	}
+	return q, nil
+}
+
+func sinceText(d config.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// prepare adds what get and describe share.
+func (a *app) prepare(f getFlags, g *get) (*get, error) {
+	g.a, g.every, g.failOn = a, pollEvery, finding.Severity(f.failOn)
+	switch {
+	case f.failOn == "":
+	case g.failOn.Rank() == 0:
+		return nil, usageError("--fail-on: %q is not one of info, warning, critical", f.failOn)
+	case g.kind != "findings" && g.kind != "service":
+		return nil, usageError("--fail-on is for get findings and describe service")
+	case f.watch:
+		return nil, usageError("--fail-on and --watch: give one, a watch has no verdict")
+	}
+	var err error
+	g.client, err = a.client(askWithin)
+	return g, err
+}
+
+// run prints once, or with watch again and again.
+func (g *get) run(ctx context.Context, watch bool) error {
+	if watch {
+		return g.watch(ctx)
+	}
+	items, err := g.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.print(g.shown(items)); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return g.verdict(ctx, items)
+}
+
+// fetch asks for the items; for one described service it is one item. A verdict needs all findings, whatever is shown.
+func (g *get) fetch(ctx context.Context) ([]json.RawMessage, error) {
+	if g.path != "" {
+		var one json.RawMessage
+		err := g.client.read(ctx, g.path, &one)
+		return []json.RawMessage{one}, err
+	}
+	limit := g.limit
+	if g.failOn != "" {
+		limit = 0
+	}
+	items, err := g.client.list(ctx, g.kind, g.query, limit)
+	if err == nil && len(items) == 0 && g.query.Has("target") {
+		err = fmt.Errorf("no target is named %q: 'taskwarden get targets' lists them", g.query.Get("target"))
+	}
+	return items, err
+}
+
+func (g *get) shown(items []json.RawMessage) []json.RawMessage {
+	if g.limit > 0 {
+		return items[:min(len(items), g.limit)]
+	}
+	return items
+}
+
+// verdict is the exit code that --fail-on asks for. Without a finding, a view that is not current and complete is said.
+func (g *get) verdict(ctx context.Context, items []json.RawMessage) error {
+	if g.failOn != "" {
+		grave, err := g.grave(items)
+		if err != nil {
+			return err
+		}
+		if grave > 0 {
+			return &exitError{exitFindings, fmt.Errorf("%s at or above %s", plural(grave, "finding"), g.failOn)}
+		}
+	} else if g.kind != "findings" && g.kind != "services" || len(items) > 0 && g.kind == "findings" {
+		return nil
+	}
+	blind, err := g.blind(ctx)
+	if err != nil || len(blind) == 0 {
+		return err
+	}
+	message := fmt.Errorf("no current, complete view of target %s: what is not listed may still be wrong there; see 'taskwarden get targets -o wide'",
+		strings.Join(blind, ", "))
+	if g.failOn != "" {
+		return &exitError{exitIncomplete, message}
+	}
+	fmt.Fprintf(g.a.stderr, "taskwarden: %v\n", message)
+	return nil
+}
+
+// grave counts the findings that --fail-on is about.
+func (g *get) grave(items []json.RawMessage) (int, error) {
+	var found []console.Finding
+	for _, raw := range items {
+		if g.kind == "service" {
+			var d console.ServiceDetail
+			if err := json.Unmarshal(raw, &d); err != nil {
+				return 0, fmt.Errorf("read the service: %w", err)
+			}
+			found = d.OpenFindings
+			continue
+		}
+		var f console.Finding
+		if err := json.Unmarshal(raw, &f); err != nil {
+			return 0, fmt.Errorf("read the findings: %w", err)
+		}
+		found = append(found, f)
+	}
+	n := 0
+	for _, f := range found {
+		if f.Open() && finding.Severity(f.Severity).Rank() >= g.failOn.Rank() {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// blind lists the targets without a current, complete view.
+func (g *get) blind(ctx context.Context) ([]string, error) {
+	items, err := g.client.list(ctx, "targets", url.Values{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, raw := range items {
+		var t console.Target
+		if err := json.Unmarshal(raw, &t); err != nil {
+			return nil, fmt.Errorf("read the targets: %w", err)
+		}
+		if !t.Ready {
+			out = append(out, plainText(t.Target))
+		}
+	}
+	return out, nil
+}

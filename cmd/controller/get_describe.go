@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"taskwarden/console"
+	"taskwarden/reconciler/fleet"
+)
+
+var deploymentColumns = []column[console.Deployment]{
+	{"ID", false, func(d console.Deployment) string { return d.ID }},
+	{"STATUS", false, func(d console.Deployment) string { return d.Status }},
+	{"ROLLOUT", false, func(d console.Deployment) string { return d.RolloutState }},
+	{"TASK DEFINITION", false, func(d console.Deployment) string { return fleet.NameOf(d.TaskDefinition) }},
+	{"RUNNING", false, func(d console.Deployment) string { return fmt.Sprintf("%d/%d", d.Running, d.Desired) }},
+	{"FAILED", false, func(d console.Deployment) string { return strconv.Itoa(d.Failed) }},
+	{"AGE", false, func(d console.Deployment) string { return age(d.CreatedAt) }},
+}
+
+var taskColumns = []column[console.Task]{
+	{"TASK", false, func(t console.Task) string { return fleet.NameOf(t.TaskARN) }},
+	{"STATUS", false, func(t console.Task) string { return t.LastStatus }},
+	{"HEALTH", false, func(t console.Task) string { return t.Health }},
+	{"AGE", false, func(t console.Task) string { return age(t.StartedAt) }},
+	{"CONTAINERS", false, func(t console.Task) string { return containersWord(t.Containers) }},
+}
+
+// describeService writes one service in sections; empty ones are left out.
+func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
+	var d console.ServiceDetail
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return fmt.Errorf("read the service: %w", err)
+	}
+	if err := describeHead(w, d.Service); err != nil {
+		return err
+	}
+	if err := section(w, "Deployments", deploymentColumns, d.Deployments, wide); err != nil {
+		return err
+	}
+	if err := section(w, "Tasks", taskColumns, d.Tasks, wide); err != nil {
+		return err
+	}
+	if err := describeFindings(w, d.OpenFindings); err != nil {
+		return err
+	}
+	return section(w, "Newest stops", stopColumns, d.Stops, wide)
+}
+
+func describeHead(w io.Writer, s console.Service) error {
+	complete := "complete"
+	if !s.Complete {
+		complete = "not complete: nothing is concluded from what is missing"
+	}
+	seen := "never"
+	if s.SeenAt != nil {
+		seen = age(s.SeenAt) + " ago, " + complete
+	}
+	for _, line := range [][2]string{
+		{"Service", s.Key().String()}, {"ARN", s.ServiceARN}, {"Status", s.Status},
+		{"Tasks", fmt.Sprintf("%d of %d running, %d pending", s.Running, s.Desired, s.Pending)},
+		{"Deploying", yesNo(s.Deploying)}, {"Task definition", s.TaskDefinition}, {"Seen", seen},
+		{"Unplanned stops", strconv.Itoa(s.UnplannedStops)}, {"Reason", s.Reason}, {"Message", s.Message},
+	} {
+		if line[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-17s%s\n", line[0]+":", plainText(line[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describeFindings shows findings whole: here is the place where somebody reads why.
+func describeFindings(w io.Writer, findings []console.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\nFindings:\n")
+	for _, f := range findings {
+		on := ""
+		if f.Container != "" {
+			on = " of " + f.Container
+		}
+		fmt.Fprintf(&b, "  %s (%s, %s)%s, %d times in %s: %s\n", plainText(f.Type), plainText(f.Severity), statusWord(f.Status),
+			plainText(on), f.Count, age(f.FirstSeen), plainText(f.Message))
+		for _, e := range f.Evidence {
+			fmt.Fprintf(&b, "    - %s\n", plainText(e))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func section[T any](w io.Writer, title string, columns []column[T], items []T, wide bool) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintf(w, "\n%s:\n", title); err != nil {
+		return err
+	}
+	return writeTable(w, columns, items, wide)
+}
+
+// containersWord names each container with its status where that is not RUNNING.
+func containersWord(all []console.Container) string {
+	var out []string
+	for _, c := range all {
+		word := c.Name
+		if c.LastStatus != "RUNNING" {
+			word += "=" + c.LastStatus
+			if c.ExitCode != nil {
+				word += fmt.Sprintf("(%d)", *c.ExitCode)
+			}
+		}
+		out = append(out, word)
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"taskwarden/cmd/controller/config"
+	"taskwarden/console"
+	"taskwarden/reconciler/cloud"
+	"taskwarden/store/bolt"
+)
+
+// stopWithin is how long a stop may take: calls under way end, nothing new begins. ECS kills after 30 s by default.
+const stopWithin = 10 * time.Second
+
+func newRunCmd(a *app) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the control loop until it is told to stop",
+		Long: `Watches every ECS service of the configured targets, records each stopped task with
+its verdict, opens and clears findings, puts metrics, and plans or keeps alarms.
+The configuration is read again on SIGHUP and when the file changes; controller,
+store and server need a restart. A bad new file leaves the old one in force.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runController(cmd.Context(), file) },
+	}
+	addConfigFlag(c, &file)
+	return c
+}
+
+// runController runs until ctx ends. What can be wrong with this machine (configuration, port, store, credentials) is
+// found before the first look; what is wrong with a target never ends the process.
+func (a *app) runController(ctx context.Context, file string) error {
+	cfg, source, err := a.loadConfig(file)
+	if err != nil {
+		return err
+	}
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }() // stderr may not be a file; nothing is lost
+	listener, err := listen(ctx, cfg.Server.Address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	db, err := bolt.Open(cfg.Store.Path, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	base, err := a.awsConfig(ctx)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	process := prometheus.NewRegistry()
+	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	g := &generations{a: a, file: file, source: source, log: log, base: base, store: db, process: process, reloads: newReloads(process)}
+	server := console.Server(listener.Addr().String(), console.New(console.Options{
+		Source: g.current, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
+	}))
+	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
+		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	err = g.run(ctx, cfg, served)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(stop), db.Close())
+	log.Info("stopped", zap.Error(err))
+	return err
+}
+
+// listen takes the port first, so that a second controller on this machine fails before it touches anything.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on server.address %s (another controller, or another program, may have the port; "+
+			"set server.address to a free one): %w", address, err)
+	}
+	return l, nil
+}
+
+// awsConfig loads the ambient AWS configuration, and fails with what to set where no region is known.
+func (a *app) awsConfig(ctx context.Context) (cloud.Config, error) {
+	base, err := cloud.Load(ctx, a.region, a.profile)
+	if err != nil {
+		return base, err
+	}
+	if base.Region == "" {
+		return base, errors.New("no AWS region: set AWS_REGION, --region, or a region in the profile")
+	}
+	within, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return base, cloud.CheckCredentials(within, base)
+}
+
+// tokens are the console's, from the configuration. A plain date ends a token at the start of that day.
+func tokens(cfg config.Config) []console.Token {
+	zone, err := time.LoadLocation(cfg.Timezone)
+	if err != nil {
+		zone = time.UTC // cannot be: the configuration was checked
+	}
+	var out []console.Token
+	for _, t := range cfg.Server.Tokens {
+		out = append(out, console.Token{Name: t.Name, Role: string(t.Role), SHA256: t.SHA256, Expires: t.Expires.Start(zone)})
+	}
+	return out
+}
+
+// buildInfo is the metric that says which version runs.
+func buildInfo() prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "taskwarden", Name: "build_info", Help: "The version that runs.",
+		ConstLabels: prometheus.Labels{"version": currentVersion()}})
+	g.Set(1)
+	return g
+}

@@ -1,0 +1,112 @@
+package otel
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// agent is a telemetry agent known by its image.
+type agent struct {
+	Images []string // ends of the repository's last part, without registry and tag
+	Ports  []int    // what it serves in the recipes AWS and its makers publish
+	Fixed  []repair // crashes and the version that ended them, newest first
+}
+
+// repair is one crash of an agent and the first version without it.
+type repair struct {
+	In    version
+	Crash string
+	Ref   string
+}
+
+// version is major, minor, patch of an image tag such as 1.300058.0b1088.
+type version [3]int
+
+// oldest is the first version the agent's crash list speaks of: Application Signals came with the 1.3000xx line.
+var oldest = version{1, 300000, 0}
+
+// telemetryPorts belong to agents: X-Ray 2000 (translator of the CloudWatch agent: awsproxy), Application Signals 4315
+// and 4316, OTLP 4317 and 4318.
+var telemetryPorts = []int{2000, 4315, 4316, 4317, 4318}
+
+// agents, with the crashes listed in the release notes and pull requests of aws/amazon-cloudwatch-agent.
+var agents = []agent{
+	{
+		Images: []string{"cloudwatch-agent"}, Ports: []int{2000, 4315, 4316},
+		Fixed: []repair{
+			{version{1, 300059, 0}, "concurrent map writes in the Application Signals metrics limiter", "PR #1758"},
+			{version{1, 300057, 0}, "panic in the Application Signals processor, concurrent map writes in the logs output", "PR #1704, PR #1707"},
+			{version{1, 300052, 0}, "concurrent map read and map write in the entity store", "PR #1484"},
+			{version{1, 300051, 0}, "concurrent map writes in entity attributes", "PR #1434"},
+		},
+	},
+	{Images: []string{"aws-xray-daemon", "xray-daemon"}, Ports: []int{2000}},
+	{Images: []string{"aws-otel-collector"}, Ports: []int{2000, 4317, 4318}},
+	{Images: []string{"opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "otelcol"}, Ports: []int{4317, 4318}},
+}
+
+// agentOf is the agent that image is, by the last part of its repository, so that mirrors are known too.
+func agentOf(image string) (agent, bool) {
+	repository, _ := reference(image)
+	base := strings.ToLower(repository[strings.LastIndexByte(repository, '/')+1:])
+	for _, a := range agents {
+		if slices.ContainsFunc(a.Images, func(end string) bool { return strings.HasSuffix(base, end) }) {
+			return a, true
+		}
+	}
+	return agent{}, false
+}
+
+// reference splits an image reference into repository and tag, "" where it has none. A digest is dropped.
+func reference(image string) (repository, tag string) {
+	image, _, _ = strings.Cut(image, "@")
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		return image[:i], image[i+1:]
+	}
+	return image, ""
+}
+
+var fullVersion = regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[^\d.].*)?$`)
+
+// versionOf reads the tag; false where it names no full version ("latest", "1", none).
+func versionOf(image string) (version, bool) {
+	_, tag := reference(image)
+	m := fullVersion.FindStringSubmatch(tag)
+	if m == nil {
+		return version{}, false
+	}
+	var v version
+	for i := range v {
+		v[i], _ = strconv.Atoi(m[i+1])
+	}
+	return v, true
+}
+
+func (v version) before(o version) bool { return slices.Compare(v[:], o[:]) < 0 }
+
+func (v version) String() string {
+	parts := make([]string, 0, len(v))
+	for _, n := range v {
+		parts = append(parts, strconv.Itoa(n))
+	}
+	return strings.Join(parts, ".")
+}
+
+// missing lists the repairs that image's version does not have, newest first.
+func (a agent) missing(image string) []repair {
+	v, ok := versionOf(image)
+	if !ok || v.before(oldest) {
+		return nil
+	}
+	var out []repair
+	for _, r := range a.Fixed {
+		if v.before(r.In) {
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y repair) int { return cmp.Compare(y.In[1], x.In[1]) })
+	return out
+}

@@ -1,0 +1,105 @@
+package otel
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ratio reads a ratio sampler's argument: a number in [0, 1] (specification, "SDK environment variables"). A problem
+// that is not "" says what is wrong, as the rest of a sentence that begins with the value.
+func ratio(value string) (v float64, problem string) {
+	text := strings.TrimSpace(value)
+	v, err := strconv.ParseFloat(text, 64)
+	switch {
+	case strings.HasSuffix(text, "%"):
+		return 0, "is a percentage: write a ratio between 0 and 1, such as 0.01 for 1 %"
+	case err != nil && strings.Contains(text, ","):
+		return 0, "has a comma: write a ratio with a decimal point"
+	case err != nil || strings.ContainsAny(text, "xX_"), math.IsNaN(v), math.IsInf(v, 0):
+		return 0, "is no number: write a ratio between 0 and 1"
+	case v > 1 && v <= 100:
+		return 0, "is above 1: write a ratio, such as 0.1 for 10 %"
+	case v < 0 || v > 1:
+		return 0, "is not between 0 and 1"
+	}
+	return v, ""
+}
+
+// listLike tells whether value has the form of the remote samplers' arguments: key=value pairs, or a URL.
+func listLike(value string) bool {
+	return strings.Contains(value, "=") || strings.Contains(value, "://")
+}
+
+// pairs splits "endpoint=http://localhost:2000,polling_interval=300". ok is false where an entry is no pair.
+func pairs(value string) (out map[string]string, ok bool) {
+	out = map[string]string{}
+	for entry := range strings.SplitSeq(value, ",") {
+		key, v, found := strings.Cut(entry, "=")
+		if !found || strings.TrimSpace(key) == "" {
+			return nil, false
+		}
+		out[strings.TrimSpace(key)] = strings.TrimSpace(v)
+	}
+	return out, true
+}
+
+// xrayVerdict judges the argument of the X-Ray sampler: endpoint=<url>[,polling_interval=<seconds>] (CloudWatch user
+// guide, application-signals-samplerate; the Python and Java distributions' readers).
+func xrayVerdict(s sampler) verdict {
+	if _, problem := ratio(s.arg.Value); problem == "" {
+		return verdict{mismatch: true, weak: true, ratio: defaultRatio, message: quote(s.arg.Value) +
+			" is a ratio; the xray sampler ignores it and asks for central rules at its default endpoint"}
+	}
+	list, ok := pairs(s.arg.Value)
+	if !ok {
+		return verdict{ratio: defaultRatio, message: quote(s.arg.Value) + " is no list endpoint=<url>,polling_interval=<seconds>; the xray sampler falls back to its default endpoint"}
+	}
+	if endpoint, given := list["endpoint"]; given && !hasScheme(endpoint) {
+		return verdict{ratio: defaultRatio, message: "the xray sampler's endpoint " + quote(endpoint) + " has no http:// or https://"}
+	}
+	if every, given := list["polling_interval"]; given {
+		if n, err := strconv.Atoi(every); err != nil || n < 10 {
+			return verdict{ratio: defaultRatio, message: "the xray sampler's polling_interval " + quote(every) + " is no whole number of seconds from 10 up"}
+		}
+	}
+	return unknownKeys(s, list, "endpoint", "polling_interval")
+}
+
+// jaegerVerdict judges endpoint=…,pollingIntervalMs=…,initialSamplingRate=… (specification, "SDK environment variables").
+func jaegerVerdict(s sampler) verdict {
+	if _, problem := ratio(s.arg.Value); problem == "" {
+		return verdict{mismatch: true, message: quote(s.arg.Value) + " is a ratio; " + s.name.Value + " takes endpoint=…,pollingIntervalMs=…,initialSamplingRate=…"}
+	}
+	list, ok := pairs(s.arg.Value)
+	if !ok {
+		return verdict{message: quote(s.arg.Value) + " is no list endpoint=…,pollingIntervalMs=…,initialSamplingRate=…"}
+	}
+	if rate, given := list["initialSamplingRate"]; given {
+		if _, problem := ratio(rate); problem != "" {
+			return verdict{message: "initialSamplingRate " + quote(rate) + " " + problem}
+		}
+	}
+	if every, given := list["pollingIntervalMs"]; given {
+		if n, err := strconv.Atoi(every); err != nil || n <= 0 {
+			return verdict{message: "pollingIntervalMs " + quote(every) + " is no whole number of milliseconds"}
+		}
+	}
+	return unknownKeys(s, list, "endpoint", "pollingIntervalMs", "initialSamplingRate")
+}
+
+// unknownKeys is weak: another version of the SDK may know them.
+func unknownKeys(s sampler, list map[string]string, known ...string) verdict {
+	var odd []string
+	for key := range list {
+		if !slices.Contains(known, key) {
+			odd = append(odd, key)
+		}
+	}
+	if len(odd) == 0 {
+		return verdict{}
+	}
+	slices.Sort(odd)
+	return verdict{weak: true, message: quote(strings.Join(odd, ", ")) + " means nothing to the sampler " + s.name.Value + ", which knows " + strings.Join(known, ", ")}
+}

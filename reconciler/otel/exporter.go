@@ -1,0 +1,162 @@
+package otel
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// endpoint is one address that a container sends to.
+type endpoint struct {
+	variable string
+	value    string
+	url      bool   // a URL belongs there; otherwise host:port, with or without tcp: or udp:
+	protocol string // the variable that names the OTLP protocol, "" where it is HTTP in any case
+}
+
+const otlpProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
+
+// endpointsOf lists the addresses that c's definition sets and that its settings do not switch off.
+func endpointsOf(c fleet.ContainerDefinition) []endpoint {
+	if strings.EqualFold(Read(c, "OTEL_SDK_DISABLED").Value, "true") {
+		return nil
+	}
+	var out []endpoint
+	add := func(name, protocol, exporter string) {
+		s := Read(c, name)
+		if s.Given() && !s.Ambiguous && (exporter == "" || Read(c, exporter).Value != "none") {
+			out = append(out, endpoint{variable: name, value: strings.TrimSpace(s.Value), url: true, protocol: protocol})
+		}
+	}
+	add("OTEL_EXPORTER_OTLP_ENDPOINT", otlpProtocol, "")
+	add("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_TRACES_EXPORTER")
+	add("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_METRICS_EXPORTER")
+	add("OTEL_AWS_APPLICATION_SIGNALS_EXPORTER_ENDPOINT", otlpProtocol, "")
+	if s := samplerOf(c); s.kind == "xray" && s.arg.Given() {
+		if list, ok := pairs(s.arg.Value); ok && hasScheme(list["endpoint"]) { // without one it is sampler-arg-invalid's
+			out = append(out, endpoint{variable: SamplerArg, value: list["endpoint"], url: true})
+		}
+	}
+	if s := Read(c, "AWS_XRAY_DAEMON_ADDRESS"); s.Given() {
+		for part := range strings.FieldsSeq(s.Value) { // "tcp:localhost:2000 udp:localhost:2000"
+			part = strings.TrimPrefix(strings.TrimPrefix(part, "tcp:"), "udp:")
+			out = append(out, endpoint{variable: s.Name, value: part})
+		}
+	}
+	return out
+}
+
+// exporterUnreachable reports addresses that cannot work, each variable once.
+func exporterUnreachable(l look, c fleet.ContainerDefinition) []hit {
+	var out []hit
+	done := map[string]bool{}
+	for _, e := range endpointsOf(c) {
+		h := l.unreachable(c, e)
+		if h.message == "" || done[e.variable] {
+			continue
+		}
+		done[e.variable] = true
+		h.env = []string{e.variable}
+		out = append(out, h)
+	}
+	return out
+}
+
+func (l look) unreachable(c fleet.ContainerDefinition, e endpoint) hit {
+	address := e.value
+	if e.url && !hasScheme(address) {
+		return schemeless(c, e)
+	}
+	if e.url {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" {
+			return hit{message: quote(e.value) + " is no URL"}
+		}
+		address = u.Host
+	}
+	host, port := split(address)
+	if eksHost(host) {
+		return hit{message: "the host " + host + " exists on EKS only; on ECS the agent of the same task is at localhost (awsvpc)"}
+	}
+	if !local(host) || l.sidecar(c) || !slices.Contains(telemetryPorts, port) {
+		return hit{}
+	}
+	return l.unserved(c, port)
+}
+
+// schemeless: over HTTP the specification demands http:// or https:// (OTLP exporter, "Endpoint URLs"); over gRPC many
+// clients take host:port, and which protocol an SDK uses unless told differs.
+func schemeless(c fleet.ContainerDefinition, e endpoint) hit {
+	protocol := Read(c, e.protocol)
+	if protocol.Blank() {
+		protocol = Read(c, otlpProtocol)
+	}
+	switch {
+	case strings.HasPrefix(protocol.Value, "http"):
+		return hit{message: quote(e.value) + " has no http:// or https://, which OTLP over HTTP needs"}
+	case protocol.Blank():
+		return hit{weak: true, message: quote(e.value) + " has no http:// or https://; most SDKs send over HTTP unless told, and need it"}
+	}
+	return hit{}
+}
+
+// unserved judges a telemetry port on localhost. In awsvpc mode all containers of the task share it; in bridge mode each
+// has its own (ECS developer guide, task-networking). In other modes, or where none is named, nobody can tell.
+func (l look) unserved(c fleet.ContainerDefinition, port int) hit {
+	if slices.Contains(c.Ports, port) {
+		return hit{}
+	}
+	switch l.definition.NetworkMode {
+	case "bridge":
+		return hit{message: fmt.Sprintf("in bridge mode localhost is this container alone, and it does not declare port %d: an agent in another container is not there", port)}
+	case "awsvpc":
+	default:
+		return hit{}
+	}
+	var others []string
+	for _, o := range l.definition.Containers {
+		if o.Name == c.Name || l.definition.Helper(o.Name) {
+			continue
+		}
+		agent, known := agentOf(o.Image)
+		if slices.Contains(o.Ports, port) || known && slices.Contains(agent.Ports, port) || !known && l.sidecar(o) {
+			return hit{}
+		}
+		others = append(others, o.Name)
+	}
+	if len(others) == 0 {
+		return hit{message: fmt.Sprintf("port %d on localhost is a telemetry agent's, and no other container is in the task to serve it", port)}
+	}
+	return hit{weak: true, message: fmt.Sprintf("port %d on localhost is served only if the configuration of %s opens it", port, strings.Join(others, " or "))}
+}
+
+func hasScheme(value string) bool {
+	lower := strings.ToLower(value)
+	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
+}
+
+// split is host and port, 0 where none is given.
+func split(address string) (string, int) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return strings.Trim(address, "[]"), 0
+	}
+	port, _ := strconv.Atoi(text)
+	return host, port
+}
+
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// eksHost: the Kubernetes service of the agent, from the EKS half of the CloudWatch user guide's page
+// application-signals-samplerate; it does not resolve on ECS.
+func eksHost(host string) bool {
+	return host == "cloudwatch-agent.amazon-cloudwatch" || strings.HasPrefix(host, "cloudwatch-agent.amazon-cloudwatch.svc")
+}

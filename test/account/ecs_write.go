@@ -1,0 +1,87 @@
+package account
+
+import (
+	"cmp"
+
+	"taskwarden/test/account/wire"
+)
+
+func registerTaskDefinition(a *Account, in wire.Input) (map[string]any, error) {
+	d, err := a.register(in, a.caller(a.signer))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{"taskDefinition": d.shape()}
+	if len(d.tags) > 0 {
+		out["tags"] = d.tags
+	}
+	return out, nil
+}
+
+func deregisterTaskDefinition(a *Account, in wire.Input) (map[string]any, error) {
+	d := a.definition(in.String("taskDefinition"))
+	if d == nil {
+		return nil, wire.Bad("ClientException", "Unable to describe task definition.")
+	}
+	d.status, d.deregistered = "INACTIVE", a.now
+	return map[string]any{"taskDefinition": d.shape()}, nil
+}
+
+// updateService changes the desired count, the deployment bounds and the revision. Members that are left out stay as they
+// are. A deployment starts where the revision changes or where it is forced.
+func updateService(a *Account, in wire.Input) (map[string]any, error) {
+	s, err := a.serviceOf(in)
+	if err != nil {
+		return nil, err
+	}
+	def := s.primary().def
+	if ref := in.String("taskDefinition"); ref != "" {
+		if s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL" {
+			return nil, wire.Bad("InvalidParameterException", "Unable to update task definition on services with a %s deployment controller. Use AWS CodeDeploy to trigger a new deployment.", s.Controller)
+		}
+		if def = a.definition(ref); def == nil || def.status != "ACTIVE" {
+			return nil, wire.Bad("ClientException", "TaskDefinition not found.")
+		}
+	}
+	if n := in.Int("desiredCount", s.Desired); n < 0 {
+		return nil, wire.Bad("InvalidParameterException", "desiredCount cannot be negative")
+	}
+	s.configure(in.Map("deploymentConfiguration"))
+	s.setDesired(in.Int("desiredCount", s.Desired))
+	if def != s.primary().def || in.Bool("forceNewDeployment") {
+		s.deploy(def)
+	}
+	return map[string]any{"service": s.shape(true)}, nil
+}
+
+func (s *service) configure(in wire.Input) {
+	s.minHealthy = in.Int("minimumHealthyPercent", s.minHealthy)
+	s.maximum = in.Int("maximumPercent", s.maximum)
+	if breaker := in.Map("deploymentCircuitBreaker"); breaker != nil {
+		s.CircuitBreaker = "off"
+		if breaker.Bool("enable") {
+			s.CircuitBreaker = "stop"
+		}
+		if breaker.Bool("enable") && breaker.Bool("rollback") {
+			s.CircuitBreaker = "rollback"
+		}
+	}
+}
+
+func stopTask(a *Account, in wire.Input) (map[string]any, error) {
+	c, err := a.cluster(in)
+	if err != nil {
+		return nil, err
+	}
+	t := c.tasks[last(in.String("task"))]
+	if t == nil {
+		return nil, wire.Bad("InvalidParameterException", "The referenced task was not found.")
+	}
+	t.stop(operatorStop(in.String("reason")))
+	return map[string]any{"task": t.shape(false)}, nil
+}
+
+// operatorStop is a stop by StopTask; the reason is free text.
+func operatorStop(reason string) stopping {
+	return stopping{Code: "UserInitiated", Text: cmp.Or(reason, "Task stopped by user"), Cause: "operator_stop", Planned: true}
+}
