@@ -120,7 +120,11 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 
 func (c *Controller) writeAlarm(ctx context.Context, writer AlarmWriter, target string, r alarm.Row) error {
 	if r.Write.Put != nil {
-		if err := writer.PutAlarm(ctx, *r.Write.Put, r.Write.Tags); err != nil {
+		tags := r.Write.Tags
+		if r.Write.ARN != "" {
+			tags = nil // the alarm exists: a put ignores tags
+		}
+		if err := writer.PutAlarm(ctx, *r.Write.Put, tags); err != nil {
 			return err
 		}
 		c.o.Log.Info("alarm written", zap.String("name", r.Name), zap.String("was", string(r.Status)), zap.String("reason", r.Reason))

@@ -66,10 +66,15 @@ type Controller struct {
 	metrics     *metrics
 	resyncs     sync.Map // target -> time.Duration, the effective one
 	started     time.Time
+	firstBeat   time.Time // of the heartbeat put by this process; only the controller's own pass uses it
 }
 
-// New makes a Controller; Run starts it.
+// New makes a Controller; Run starts it. Without metrics there is nothing that alarms could watch, so none are kept.
 func New(o Options) *Controller {
+	if !o.Metrics && o.Alarms != Off {
+		o.Alarms = Off
+		o.Log.Warn("metrics are disabled, so alarms would watch nothing: none are planned or kept")
+	}
 	c := &Controller{
 		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
 		started: time.Now(),

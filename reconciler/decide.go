@@ -11,7 +11,26 @@ import (
 
 // Policies is all configuration that a decision depends on.
 type Policies struct {
-	Churn churn.Policy
+	Churn     churn.Policy
+	Overrides []Override // the first that matches a service wins
+}
+
+// Override is another threshold for some services.
+type Override struct {
+	Match     fleet.Scope
+	Threshold int
+}
+
+// of gives the policy for one service.
+func (p Policies) of(key fleet.Key) churn.Policy {
+	out := p.Churn
+	for _, o := range p.Overrides {
+		if o.Match.Cluster(key.Cluster) && o.Match.Service(key.Service) {
+			out.Threshold = o.Threshold
+			break
+		}
+	}
+	return out
 }
 
 // Decision is what one look at a service means: what to record, what to read next, and why; also when that is nothing.
@@ -30,7 +49,7 @@ type Decision struct {
 
 // Decide judges one observation. It is pure and total: the same arguments give the same decision.
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
-	j := churn.Judge(o, m.History, p.Churn, now)
+	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
 	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)

@@ -149,10 +149,16 @@ func (c *Controller) homePass(ctx context.Context) error {
 	now := time.Now()
 	home := c.o.Targets[0].Name // whose findings show the troubles of the controller's own account
 	if c.o.Metrics {
-		c.outcome(home, "HeartbeatRefused", "the heartbeat cannot be put, so nobody hears when the controller stops",
-			c.o.Home.PutData(ctx, c.vitals(now)))
+		vitals, alive := c.vitals(now)
+		err := c.o.Home.PutData(ctx, vitals)
+		c.outcome(home, "HeartbeatRefused", "the heartbeat cannot be put, so nobody hears when the controller stops", err)
+		if alive && err == nil && c.firstBeat.IsZero() {
+			c.firstBeat = now
+		}
 	}
-	if c.o.Alarms != Off && c.alarms.take(homeAlarms) {
+	// The heartbeat's missing data breach: its alarm waits for a beat in a minute that is over, or it would fire at once.
+	beaten := !c.firstBeat.IsZero() && now.Truncate(time.Minute).After(c.firstBeat)
+	if c.o.Alarms != Off && beaten && c.alarms.take(homeAlarms) {
 		var names []string
 		for _, t := range c.o.Targets {
 			names = append(names, t.Name)
@@ -164,9 +170,8 @@ func (c *Controller) homePass(ctx context.Context) error {
 }
 
 // vitals are the heartbeat, where every target's last complete sweep is young enough, and the sweep ages.
-func (c *Controller) vitals(now time.Time) []alarm.Datum {
-	var out []alarm.Datum
-	alive := true
+func (c *Controller) vitals(now time.Time) (out []alarm.Datum, alive bool) {
+	alive = true
 	for _, t := range c.o.Targets {
 		_, whole := c.view.sweep(t.Name)
 		since := whole.At
@@ -180,5 +185,5 @@ func (c *Controller) vitals(now time.Time) []alarm.Datum {
 	if alive {
 		out = append(out, alarm.HeartbeatDatum(c.o.ID, now))
 	}
-	return out
+	return out, alive
 }

@@ -33,7 +33,7 @@ type troubles struct {
 
 func newTroubles() *troubles { return &troubles{all: map[string]map[string]trouble{}} }
 
-// set notes a trouble and tells whether it is new or says something new.
+// set notes a trouble and tells whether it is new or says something new; that only its evidence differs is no news.
 func (t *troubles) set(target, reason string, is trouble) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,7 +45,7 @@ func (t *troubles) set(target, reason string, is trouble) bool {
 		is.since = was.since
 	}
 	t.all[target][reason] = is
-	return !ok || was.message != is.message || !slices.Equal(was.evidence, is.evidence)
+	return !ok || was.message != is.message
 }
 
 func (t *troubles) clear(target, reason string) bool {

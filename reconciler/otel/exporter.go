@@ -2,7 +2,7 @@ package otel
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -142,17 +142,17 @@ func hasScheme(value string) bool {
 
 // split is host and port, 0 where none is given.
 func split(address string) (string, int) {
-	host, text, err := net.SplitHostPort(address)
+	u, err := url.Parse("//" + address)
 	if err != nil {
 		return strings.Trim(address, "[]"), 0
 	}
-	port, _ := strconv.Atoi(text)
-	return host, port
+	port, _ := strconv.Atoi(u.Port()) // "" is 0
+	return u.Hostname(), port
 }
 
 func local(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // eksHost: the Kubernetes service of the agent, from the EKS half of the CloudWatch user guide's page

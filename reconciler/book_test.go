@@ -1,0 +1,245 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/store"
+	"taskwarden/store/bolt"
+)
+
+var django = fleet.Key{Target: "prod", Cluster: "c", Service: "django"}
+
+func openStore(t testing.TB, dir string) store.Store {
+	t.Helper()
+	s, err := bolt.Open(dir, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func openBook(t testing.TB, s store.Store) *Book {
+	t.Helper()
+	b, err := OpenBook(t.Context(), s, 90*24*time.Hour, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Begin(t.Context(), "prod", noon.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// death is a stop that the sidecar caused.
+func death(id string, at time.Time) churn.Stop {
+	return churn.Stop{TaskARN: "arn:aws:ecs:r:1:task/c/" + id, StoppedAt: at, Lifetime: time.Hour,
+		Verdict: churn.Verdict{Cause: churn.EssentialContainerExited, Sidecar: true, Culprit: &churn.Culprit{Container: "cwagent"}}}
+}
+
+func planned(id string, at time.Time) churn.Stop {
+	s := death(id, at)
+	s.Verdict = churn.Verdict{Planned: true, Cause: churn.Deployment}
+	return s
+}
+
+func record(t testing.TB, b *Book, at time.Time, stops ...churn.Stop) {
+	t.Helper()
+	if err := b.Record(t.Context(), Decision{Key: django, At: at, New: stops}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rows gives the counters' values by metric and minute, summed over dimensions.
+func rows(b *Book) map[string]float64 {
+	out := map[string]float64{}
+	for _, c := range b.due("prod", noon.Add(1000*time.Hour)) {
+		out[c.body.Datum.Metric+c.body.Datum.At.Format(" 15:04")] += c.body.Datum.Value
+	}
+	return out
+}
+
+func TestCountersFollowTheRecord(t *testing.T) {
+	b := openBook(t, openStore(t, t.TempDir()))
+	record(t, b, noon.Add(5*time.Second), death("a", noon), planned("b", noon), death("old", noon.Add(-2*time.Hour)))
+	record(t, b, noon.Add(50*time.Second), death("c", noon.Add(20*time.Second)))
+	record(t, b, noon.Add(70*time.Second), death("d", noon.Add(65*time.Second)))
+	want := map[string]float64{"UnplannedStops 12:00": 2, "SidecarCrashes 12:00": 2, "UnplannedStops 12:01": 1, "SidecarCrashes 12:01": 1}
+	if got := rows(b); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v (planned stops and those before the very first start are not counted)", got, want)
+	}
+	if n := len(b.Stops(fleet.Key{})); n != 5 {
+		t.Errorf("%d stops recorded, want all 5", n)
+	}
+	if due := b.due("prod", noon.Add(59*time.Second)); len(due) != 0 {
+		t.Errorf("a minute that is not over is due: %+v", due)
+	}
+}
+
+// A row on its way is never changed: a late stop goes to the next minute.
+func TestARowOnItsWayIsFrozen(t *testing.T) {
+	b := openBook(t, openStore(t, t.TempDir()))
+	record(t, b, noon.Add(5*time.Second), death("a", noon))
+	sent := b.due("prod", noon.Add(61*time.Second))
+	if err := b.mark(t.Context(), sent, counterSending, noon); err != nil {
+		t.Fatal(err)
+	}
+	record(t, b, noon.Add(59*time.Second), death("late", noon.Add(50*time.Second)))
+	want := map[string]float64{"UnplannedStops 12:00": 1, "SidecarCrashes 12:00": 1, "UnplannedStops 12:01": 1, "SidecarCrashes 12:01": 1}
+	if got := rows(b); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestABookOpenedAgainKnowsEverything(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	b := openBook(t, s)
+	record(t, b, noon, death("a", noon))
+	open := []finding.Finding{{Key: django, Type: finding.SilentChurn, Status: finding.True, FirstSeen: noon, LastSeen: noon}}
+	if err := b.Record(t.Context(), Decision{Key: django, At: noon, Findings: open}); err != nil {
+		t.Fatal(err)
+	}
+	spec := alarm.Spec{Name: "taskwarden/x", Period: 60}
+	if err := b.SetApplied(t.Context(), "prod", spec, noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = openBook(t, openStore(t, dir))
+	if f := b.Findings("prod"); len(f) != 1 || !f[0].Open() {
+		t.Errorf("findings before any look: %+v", f)
+	}
+	if len(b.Stops(django)) != 1 || len(rows(b)) != 2 || b.Applied()[spec.Name] != spec.Hash() {
+		t.Errorf("stops %v, counters %v, alarms %v", b.Stops(django), rows(b), b.Applied())
+	}
+	if err := b.Record(t.Context(), Decision{Key: django, At: noon, New: []churn.Stop{death("a", noon)}}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a stop recorded before was recorded again: %v", err)
+	}
+	if got := rows(b)["UnplannedStops 12:00"]; got != 1 {
+		t.Errorf("and counted: %v", got)
+	}
+}
+
+// A refined verdict never turns a planned stop into an unplanned one, or back.
+func TestPlannedIsFixedWhenRecorded(t *testing.T) {
+	b := openBook(t, openStore(t, t.TempDir()))
+	record(t, b, noon, death("a", noon))
+	better := death("a", noon)
+	better.Verdict.Planned, better.Verdict.Cause, better.Tail = true, churn.OOMKilled, []string{"killed"}
+	if err := b.Record(t.Context(), Decision{Key: django, At: noon, Refined: []churn.Stop{better}}); err != nil {
+		t.Fatal(err)
+	}
+	got := b.Stops(django)[0].Stop
+	if got.Verdict.Planned || got.Verdict.Cause != churn.OOMKilled || len(got.Tail) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// flaky is a store whose commits fail now and then, some of them after they took place.
+type flaky struct {
+	store.Store
+	fail func() (before, after bool)
+}
+
+var errFlaky = errors.New("the network broke")
+
+func (f flaky) Commit(ctx context.Context, w ...store.Write) error {
+	before, after := f.fail()
+	if before {
+		return errFlaky
+	}
+	err := f.Store.Commit(ctx, w...)
+	if err == nil && after {
+		return errFlaky
+	}
+	return err
+}
+
+// Whatever commits fail, before or after they took place, and however often the process starts again: each stop is
+// recorded once, and the counters' total is the number of stops.
+func TestRecordsAndCountersAgreeWhateverFails(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := t.TempDir()
+		inner := openStore(t, dir)
+		s := flaky{inner, func() (bool, bool) {
+			return rapid.IntRange(0, 9).Draw(rt, "before") == 0, rapid.IntRange(0, 9).Draw(rt, "after") == 0
+		}}
+		b, err := OpenBook(t.Context(), s, time.Hour*24*90, true)
+		for err != nil {
+			b, err = OpenBook(t.Context(), s, time.Hour*24*90, true)
+		}
+		for b.Begin(t.Context(), "prod", noon.Add(-time.Hour)) != nil {
+		}
+		at, n := noon, 0
+		var all []churn.Stop
+		for range rapid.IntRange(1, 12).Draw(rt, "looks") {
+			at = at.Add(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
+			for range rapid.IntRange(0, 60).Draw(rt, "deaths") {
+				n++
+				all = append(all, death(fmt.Sprint(n), at))
+			}
+			if rapid.IntRange(0, 4).Draw(rt, "restart") == 0 {
+				if b, err = OpenBook(t.Context(), s, time.Hour*24*90, true); err != nil {
+					rt.Fatal(err)
+				}
+				for b.Begin(t.Context(), "prod", at) != nil {
+				}
+			}
+			recordAll(rt, t, b, all, at)
+		}
+		for try := 0; !recordAll(rt, t, b, all, at); try++ {
+			if try > 1000 {
+				rt.Fatal("the record never completes")
+			}
+			at = at.Add(time.Second)
+		}
+		var total float64
+		for {
+			due := b.due("prod", at.Add(100*time.Hour))
+			if len(due) == 0 {
+				break
+			}
+			if b.mark(t.Context(), due, counterSent, at) == nil {
+				for _, c := range due {
+					if c.body.Datum.Metric == alarm.UnplannedStops {
+						total += c.body.Datum.Value
+					}
+				}
+			}
+		}
+		if got := len(b.Stops(django)); got != n || total != float64(n) {
+			rt.Fatalf("%d stops: %d recorded, %v counted", n, got, total)
+		}
+		if err := inner.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// recordAll records what is not yet recorded, as a pass does, and tells whether that is all.
+func recordAll(rt *rapid.T, t *testing.T, b *Book, all []churn.Stop, at time.Time) bool {
+	m, err := b.Load(t.Context(), django)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	var fresh []churn.Stop
+	for _, s := range all {
+		if !slices.ContainsFunc(m.History.Stops, func(r churn.Stop) bool { return r.TaskARN == s.TaskARN }) {
+			fresh = append(fresh, s)
+		}
+	}
+	return b.Record(t.Context(), Decision{Key: django, At: at, New: fresh}) == nil
+}

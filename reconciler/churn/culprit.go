@@ -1,0 +1,238 @@
+package churn
+
+import (
+	"fmt"
+	"strings"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// victimCode tells exit codes of processes that were told to stop: 143 is SIGTERM obeyed, 130 SIGINT, and 137 SIGKILL, which
+// also is what Docker does after the stop timeout (Amazon ECS guide, "Stopped tasks error messages"). 137 proves no lack of
+// memory: only the container's reason does. On Windows a stop ends a process with STATUS_CONTROL_C_EXIT, 0xC000013A.
+func victimCode(code int) bool {
+	return code == 143 || code == 137 || code == 130 || uint32(code) == 0xC000013A
+}
+
+// stopTimeoutSeconds is ECS's default between SIGTERM and SIGKILL (ContainerDefinition.stopTimeout).
+const stopTimeoutSeconds = 30
+
+// Ranks of the evidence against a container, strongest first. The highest alone is the culprit; a tie is nobody.
+const (
+	rankReason    = 100 // AWS itself names its failure
+	rankSignature = 90  // its log ends in a fatal crash
+	rankSignal    = 85  // it died of a signal that nobody sends to stop a task: SEGV, ABRT, TRAP, ILL, FPE, BUS
+	rankAgent     = 82  // a known agent that failed: agents end well when told to stop
+	rankFailed    = 80  // it failed; applications may do so when told to stop
+	rankNoCode    = 60  // it has no exit code, beside others that were told to stop
+	rankKilled    = 50  // SIGKILL, too early for a stop timeout
+	rankEnded     = 40  // it ended with 0 and all others were told to stop
+	rankMaybe     = 38  // SIGKILL, and no times tell whether it was the stop timeout's
+	rankAgentEnds = 35  // the same of an agent
+	rankVictim    = 10
+)
+
+// culprit finds whose end made the task stop, and says why in one sentence. nil: nobody, or it cannot be told.
+func culprit(f facts, cause Cause, k *Knowledge, sigs []Signature) (*fleet.Container, string) {
+	switch cause {
+	case EssentialContainerExited:
+		return f.byEvidence(k, sigs)
+	case OOMKilled:
+		return f.byReason(memoryText.MatchString)
+	case ImagePull:
+		return f.pulling()
+	case ResourceInit:
+		return f.starting()
+	case ELBHealthCheck, ContainerHealthCheck:
+		return f.unhealthy(k)
+	}
+	return nil, ""
+}
+
+// byEvidence ranks the containers; helpers that did their work and containers known not to be essential do not count.
+func (f facts) byEvidence(k *Knowledge, sigs []Signature) (*fleet.Container, string) {
+	if len(f.Task.Containers) == 1 {
+		return &f.Task.Containers[0], "it is the task's only container"
+	}
+	var best *fleet.Container
+	top, why, tie := 0, "", false
+	for i := range f.Task.Containers {
+		c := &f.Task.Containers[i]
+		if f.innocent(*c) {
+			continue
+		}
+		r, reason := f.rank(*c, k, sigs)
+		if r > top {
+			best, top, why, tie = c, r, reason, false
+		} else if r == top {
+			tie = true
+		}
+	}
+	if tie || top <= rankVictim {
+		return nil, "the exit codes do not tell which container ended first"
+	}
+	return best, why
+}
+
+func (f facts) innocent(c fleet.Container) bool {
+	if c.LastStatus != "" && c.LastStatus != fleet.StatusStopped && c.ExitCode == nil {
+		return true
+	}
+	if f.Definition == nil {
+		return false
+	}
+	d, ok := f.Definition.Container(c.Name)
+	return ok && (!d.Essential || f.Definition.Helper(c.Name) && c.ExitCode != nil && *c.ExitCode == 0)
+}
+
+func (f facts) rank(c fleet.Container, k *Knowledge, sigs []Signature) (int, string) {
+	known := k.Sidecar(c.Name, f.image(c))
+	switch {
+	case failingReason(c.Reason):
+		return rankReason, "AWS names its failure: " + Mask(c.Reason)
+	case hasFatal(sigs, c.Name):
+		return rankSignature, "its log ends in a crash"
+	case c.ExitCode == nil:
+		return rankNoCode, "it has no exit code, and the others were told to stop"
+	}
+	switch code := *c.ExitCode; {
+	case code >= 131 && code <= 139 && code != 137:
+		return rankSignal, fmt.Sprintf("exit %d: it died of signal %d", code, code-128)
+	case code == 137 && f.Task.StoppingAt.IsZero():
+		return rankMaybe, "exit 137: it was killed, and the others ended well or were told to stop"
+	case code == 137 && !f.timedOut():
+		return rankKilled, "exit 137: it was killed before a stop timeout"
+	case victimCode(code):
+		return rankVictim, ""
+	case code != 0 && known:
+		return rankAgent, fmt.Sprintf("exit %d: an agent that failed by itself", code)
+	case code != 0:
+		return rankFailed, fmt.Sprintf("exit %d, which no other container had first", code)
+	case known:
+		return rankAgentEnds, "it ended with 0, the others were told to stop"
+	}
+	return rankEnded, "it ended with 0, the others were told to stop"
+}
+
+func hasFatal(sigs []Signature, container string) bool {
+	for _, s := range sigs {
+		if s.Container == container && s.Fatal {
+			return true
+		}
+	}
+	return false
+}
+
+// failingReason: the container's reason tells its own failure, not what happened to it while the task stopped.
+func failingReason(reason string) bool {
+	r := strings.ToLower(reason)
+	return memoryText.MatchString(r) || ownStartError.MatchString(r) || strings.Contains(r, "cannotpull")
+}
+
+// timedOut tells whether the stop took so long that a SIGKILL is the stop timeout's.
+func (f facts) timedOut() bool {
+	t := f.Task
+	end := t.StoppedAt
+	if t.ExecutionStopped.After(t.StoppingAt) {
+		end = t.ExecutionStopped
+	}
+	return end.Sub(t.StoppingAt).Seconds() >= stopTimeoutSeconds
+}
+
+// image is the container's image, from the definition where the task does not say it.
+func (f facts) image(c fleet.Container) string {
+	if c.Image == "" && f.Definition != nil {
+		d, _ := f.Definition.Container(c.Name)
+		return d.Image
+	}
+	return c.Image
+}
+
+// byReason is the container whose own reason matches: an essential one first. Without any, the only container is meant.
+func (f facts) byReason(match func(string) bool) (*fleet.Container, string) {
+	var found *fleet.Container
+	for i := range f.Task.Containers {
+		c := &f.Task.Containers[i]
+		if match(strings.ToLower(c.Reason)) && (found == nil || f.innocent(*found) && !f.innocent(*c)) {
+			found = c
+		}
+	}
+	if found != nil {
+		return found, "its reason says so: " + Mask(found.Reason)
+	}
+	return f.only()
+}
+
+func (f facts) only() (*fleet.Container, string) {
+	if len(f.Task.Containers) == 1 {
+		return &f.Task.Containers[0], "it is the task's only container"
+	}
+	return nil, "the text names no container"
+}
+
+// pulling is the container whose image could not be pulled: by its reason, by the image that the text names, or alone.
+func (f facts) pulling() (*fleet.Container, string) {
+	c, why := f.byReason(func(r string) bool { return strings.Contains(r, "pull") })
+	if c != nil {
+		return c, why
+	}
+	for i := range f.Task.Containers {
+		image := strings.ToLower(f.image(f.Task.Containers[i]))
+		if image != "" && strings.Contains(f.text, image) {
+			return &f.Task.Containers[i], "the text names its image"
+		}
+	}
+	return nil, why
+}
+
+// starting is the container that could not be started. What belongs to the task (secrets, network, volumes) is nobody's.
+func (f facts) starting() (*fleet.Container, string) {
+	for i := range f.Task.Containers {
+		if r := strings.ToLower(f.Task.Containers[i].Reason); ownStartError.MatchString(r) {
+			return &f.Task.Containers[i], "its reason says so: " + Mask(f.Task.Containers[i].Reason)
+		}
+	}
+	if strings.Contains(f.text, "startcontainer") || strings.Contains(f.text, "createcontainer") {
+		return f.only()
+	}
+	var failed []*fleet.Container
+	for i := range f.Task.Containers {
+		if code := f.Task.Containers[i].ExitCode; code != nil && *code != 0 && !victimCode(*code) {
+			failed = append(failed, &f.Task.Containers[i])
+		}
+	}
+	if len(failed) == 1 {
+		return failed[0], "it is the only container that ran and failed"
+	}
+	return nil, "the task's resources belong to no container"
+}
+
+// unhealthy is the container that failed its check: the only one, the one reported unhealthy or named, the only essential
+// one, or the only one that is no known agent.
+func (f facts) unhealthy(k *Knowledge) (*fleet.Container, string) {
+	for _, pick := range []struct {
+		why  string
+		take func(fleet.Container) bool
+	}{
+		{"it is the task's only container", func(fleet.Container) bool { return true }},
+		{"it is reported unhealthy", func(c fleet.Container) bool { return strings.EqualFold(c.Health, "UNHEALTHY") }},
+		{"the text names it", func(c fleet.Container) bool {
+			return c.Name != "" && (strings.Contains(f.text, "(container "+strings.ToLower(c.Name)+")") || strings.Contains(f.text, "container "+strings.ToLower(c.Name)+" "))
+		}},
+		{"it is the only essential container", func(c fleet.Container) bool { return f.Definition != nil && !f.innocent(c) }},
+		{"it is the only container that is no known agent", func(c fleet.Container) bool { return !k.Sidecar(c.Name, f.image(c)) }},
+	} {
+		var found *fleet.Container
+		n := 0
+		for i := range f.Task.Containers {
+			if pick.take(f.Task.Containers[i]) {
+				found = &f.Task.Containers[i]
+				n++
+			}
+		}
+		if n == 1 {
+			return found, pick.why
+		}
+	}
+	return nil, "more than one container may have failed the check"
+}

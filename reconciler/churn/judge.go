@@ -1,0 +1,144 @@
+package churn
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// Judge puts one look at a service and its history together. It is total and deterministic, and recording its outcome
+// makes the same look bring nothing new.
+//
+//   - New: stopped tasks of the service that are not recorded. A verdict of low confidence waits in Held until a complete
+//     look later than the one that first showed it, unless something makes it surer before. A held stop that a complete
+//     look no longer shows is dropped: AWS has forgotten the task, and nothing can be said of it any more.
+//   - Refined: recorded stops whose wanted logs have come, were found nowhere, or can be looked for now.
+//   - Wants: logs of unplanned stops, at most 20 stops a look, newest first.
+//   - Claims: SilentChurn, SidecarCrash and SidecarDown; none of a service that is gone.
+func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
+	var j Judgement
+	recorded := make(map[string]bool, len(h.Stops))
+	for _, s := range h.Stops {
+		recorded[s.TaskARN] = true
+	}
+	j.New, j.Held = newStops(o, h, p, recorded)
+	stops := slices.Concat(h.Stops, j.New)
+	for i := range stops {
+		if stops[i].LogsAt != LogsWanted {
+			continue
+		}
+		if next, changed := stops[i].refine(o, p, now); changed {
+			stops[i] = next
+			if i < len(h.Stops) {
+				j.Refined = append(j.Refined, next)
+			} else {
+				j.New[i-len(h.Stops)] = next
+			}
+		}
+	}
+	j.Wants = wants(stops, o)
+	if !o.Gone {
+		c := court{o: o, h: h, p: p, now: now, stops: byTime(stops)}
+		j.Claims = slices.Concat(c.silentChurn(), c.sidecarCrashes(), c.sidecarsDown())
+	}
+	return j
+}
+
+func byTime(stops []Stop) []Stop {
+	return slices.SortedStableFunc(slices.Values(stops), Stop.compare)
+}
+
+func (s Stop) compare(o Stop) int {
+	return cmp.Or(s.StoppedAt.Compare(o.StoppedAt), cmp.Compare(s.TaskARN, o.TaskARN))
+}
+
+// newStops judges the stopped tasks that are not recorded yet.
+func newStops(o fleet.Observation, h History, p Policy, recorded map[string]bool) ([]Stop, map[string]time.Time) {
+	held := map[string]time.Time{}
+	if !o.Complete {
+		maps.Copy(held, h.Held) // not seeing them now says nothing
+	}
+	var out []Stop
+	for _, t := range stoppedTasks(o) {
+		if recorded[t.ARN] {
+			delete(held, t.ARN)
+			continue
+		}
+		s := stopOf(t, o, p)
+		first, waits := h.Held[t.ARN]
+		if s.Verdict.Confidence == Low && !(waits && o.Complete && o.At.After(first)) {
+			if waits {
+				held[t.ARN] = first
+			} else if o.Complete {
+				held[t.ARN] = o.At
+			}
+			continue
+		}
+		delete(held, t.ARN)
+		out = append(out, s)
+	}
+	return byTime(out), held
+}
+
+// stoppedTasks are the service's, each once, in its latest version.
+func stoppedTasks(o fleet.Observation) []fleet.Task {
+	name := cmp.Or(o.Service.Name, o.Key.Service)
+	latest := map[string]fleet.Task{}
+	for _, t := range o.Tasks {
+		if name == "" || t.ARN == "" || !t.Stopped() || t.ServiceName() != name {
+			continue
+		}
+		if was, ok := latest[t.ARN]; !ok || was.Version < t.Version {
+			latest[t.ARN] = t
+		}
+	}
+	return slices.SortedFunc(maps.Values(latest), func(a, b fleet.Task) int { return cmp.Compare(a.ARN, b.ARN) })
+}
+
+func stopOf(t fleet.Task, o fleet.Observation, p Policy) Stop {
+	in := Input{Task: t, Service: &o.Service}
+	if d, ok := o.Definitions[t.TaskDefinition]; ok {
+		in.Definition = &d
+	}
+	s := Stop{
+		TaskARN: t.ARN, TaskDefinition: t.TaskDefinition, StartedAt: t.StartedAt, StoppingAt: t.StoppingAt, StoppedAt: t.EndedAt(),
+		Lifetime: t.Lifetime(), Verdict: Explain(in, p.Knowledge),
+	}
+	if strings.HasPrefix(t.StartedBy, "ecs-svc/") {
+		s.Deployment = t.StartedBy
+	}
+	if s.StoppedAt.IsZero() {
+		s.StoppedAt = o.At
+		s.say("AWS gave no time of the stop: that of the look stands for it")
+	}
+	if c := s.Verdict.Culprit; c != nil {
+		s.setImage(t, in.Definition, c.Container)
+	}
+	if !s.Verdict.Planned && p.Logs {
+		s.Sources = sourcesOf(t, s.Verdict)
+	}
+	if len(s.Sources) > 0 {
+		s.LogsAt = LogsWanted
+	}
+	return s
+}
+
+func (s *Stop) setImage(t fleet.Task, d *fleet.Definition, container string) {
+	c, _ := t.Container(container)
+	s.Image, s.ImageDigest = c.Image, c.ImageDigest
+	if s.Image == "" && d != nil {
+		def, _ := d.Container(container)
+		s.Image = def.Image
+	}
+}
+
+// say adds to the evidence, once and on a list of its own.
+func (s *Stop) say(text string) {
+	if text = cut(text, 2*maxLine); !slices.Contains(s.Verdict.Evidence, text) {
+		s.Verdict.Evidence = append(slices.Clip(s.Verdict.Evidence), text)
+	}
+}

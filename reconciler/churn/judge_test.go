@@ -1,0 +1,409 @@
+package churn
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+)
+
+const webDefinition = "arn:aws:ecs:us-east-1:111122223333:task-definition/web:1"
+
+func policy() Policy {
+	return Policy{Window: 24 * time.Hour, Threshold: 3, RatePerTaskDay: 0.1, StormStops: 3, StormWithin: 15 * time.Minute, Logs: true, LogLines: 100, TailLines: 6}
+}
+
+func definition() fleet.Definition {
+	logs := map[string]string{"awslogs-group": "/ecs/web", "awslogs-stream-prefix": "ecs"}
+	return fleet.Definition{ARN: webDefinition, Containers: []fleet.ContainerDefinition{
+		{Name: "app", Essential: true, LogDriver: "awslogs", LogOptions: logs, Env: []fleet.EnvVar{{Name: "OTEL_TRACES_SAMPLER", Value: "xray", Kept: true}},
+			DependsOn: []fleet.Dependency{{Container: "init", Condition: "SUCCESS"}}},
+		{Name: "ecs-cwagent", Essential: true, Image: "amazon/cloudwatch-agent:1", LogDriver: "awslogs", LogOptions: logs},
+		{Name: "init"}, {Name: "shipper", Image: "corp/shipper:1"},
+	}}
+}
+
+func look(offset time.Duration, tasks ...fleet.Task) fleet.Observation {
+	return fleet.Observation{
+		Key: fleet.Key{Target: "default", Cluster: "c", Service: "web"}, Seen: fleet.Seen{At: at(offset), Complete: true},
+		Service:     fleet.Service{Name: "web", Desired: 4, Running: 4, Deployments: []fleet.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "COMPLETED", TaskDefinition: webDefinition, CreatedAt: at(-90 * 24 * time.Hour)}}},
+		Tasks:       tasks,
+		Definitions: map[string]fleet.Definition{webDefinition: definition()},
+	}
+}
+
+// crash is a task whose agent died at the offset after so long.
+func crash(n int, offset, life time.Duration) fleet.Task {
+	t := stopped("EssentialContainerExited", "Essential container in task exited", box("app", 143), box("ecs-cwagent", 2))
+	t.ARN = fmt.Sprintf("arn:aws:ecs:us-east-1:111122223333:task/c/%032d", n)
+	t.StartedAt, t.StoppingAt, t.StoppedAt = at(offset-life), at(offset), at(offset+20*time.Second)
+	t.Containers[1].Image, t.Containers[1].ImageDigest = "amazon/cloudwatch-agent:1", "sha256:0123456789abcdef0123"
+	return t
+}
+
+// world plays a book: it records what judgements bring.
+type world struct {
+	h History
+	p Policy
+}
+
+func (w *world) judge(o fleet.Observation) Judgement {
+	j := Judge(o, w.h, w.p, o.At)
+	w.h.Stops = append(slices.Clone(w.h.Stops), j.New...)
+	for _, s := range j.Refined {
+		i := slices.IndexFunc(w.h.Stops, func(was Stop) bool { return was.TaskARN == s.TaskARN })
+		w.h.Stops[i] = s
+	}
+	w.h.Held = j.Held
+	return j
+}
+
+func claimed(claims []finding.Claim) string {
+	var out []string
+	for _, c := range claims {
+		s := c.Type
+		if c.Subject != "" {
+			s += "/" + c.Subject
+		}
+		if c.Keeps {
+			s += "?"
+		}
+		out = append(out, s+" "+string(c.Severity)+" "+c.Reason)
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestJudgeIncident(t *testing.T) {
+	w := world{h: History{Since: at(-48 * time.Hour)}, p: policy()}
+	life := 6*time.Hour + 30*time.Minute
+	first := look(time.Hour, crash(1, 0, life))
+	j := w.judge(first)
+	if len(j.New) != 1 || !j.New[0].Verdict.Sidecar || j.New[0].Lifetime != life || j.New[0].LogsAt != LogsWanted {
+		t.Fatalf("new stops %+v", j.New)
+	}
+	want := []Want{{TaskARN: j.New[0].TaskARN, Container: "ecs-cwagent", Ref: fleet.LogRef{Group: "/ecs/web", Stream: "ecs/ecs-cwagent/" + fmt.Sprintf("%032d", 1)}, From: at(-15 * time.Minute), To: at(20*time.Second + 2*time.Minute)}}
+	if d := cmp.Diff(want, j.Wants); d != "" {
+		t.Fatalf("wants (-want +got):\n%s", d)
+	}
+	if got := claimed(j.Claims); got != "SilentChurn? warning UnplannedStops; SidecarCrash/ecs-cwagent warning SidecarExited" {
+		t.Errorf("claims after one death: %s", got)
+	}
+
+	first.Logs = map[fleet.LogRef]fleet.Tail{want[0].Ref: {Lines: []string{"started", "token=hunter2", "fatal error: concurrent map writes", "", "goroutine 1 [running]:", "a()", "b()", "c()", "d()", "e()", "f()", "g()"}}}
+	j = w.judge(first)
+	if len(j.New) != 0 || len(j.Refined) != 1 || len(j.Wants) != 0 {
+		t.Fatalf("with the log: %+v", j)
+	}
+	s := j.Refined[0]
+	if s.LogsAt != LogsFetched || found(s.Verdict.Signatures) != "go-concurrent-map-writes!" || len(s.Sources) != 0 {
+		t.Errorf("refined %+v", s)
+	}
+	if want := []string{"fatal error: concurrent map writes", "", "goroutine 1 [running]:", "a()", "b()", "g()"}; !slices.Equal(s.Tail, want) {
+		t.Errorf("tail %q, want %q", s.Tail, want)
+	}
+
+	for i := 2; i <= 6; i++ {
+		j = w.judge(look(time.Duration(i)*time.Hour, crash(i, time.Duration(i)*time.Hour-time.Minute, life)))
+	}
+	if got := claimed(j.Claims); got != "SilentChurn warning UnplannedStops; SidecarCrash/ecs-cwagent warning GoConcurrentMapWrites" {
+		t.Errorf("claims after six deaths: %s", got)
+	}
+	churn, agent := j.Claims[0], j.Claims[1]
+	if churn.Count != 6 || !churn.Since.Equal(at(20*time.Second)) || len(churn.Evidence) != 5 {
+		t.Errorf("churn claim %+v", churn)
+	}
+	for _, part := range []string{"6 unplanned stops", "6 h 30 min after their start", "essential_container_exited by ecs-cwagent (exit 2)", "4 task(s)"} {
+		if !strings.Contains(churn.Message, part) {
+			t.Errorf("%q is not in %q", part, churn.Message)
+		}
+	}
+	for _, part := range []string{"amazon/cloudwatch-agent:1@0123456789ab", "exit 2", "fatal error: concurrent map writes", "app sets OTEL_TRACES_SAMPLER=xray", "6 task(s)"} {
+		if !strings.Contains(agent.Message, part) {
+			t.Errorf("%q is not in %q", part, agent.Message)
+		}
+	}
+
+	// The window slides over the deaths; only the clock of 2 × 6 h 30 min clears.
+	if got := claimed(w.judge(look(18*time.Hour + 58*time.Minute)).Claims); !strings.HasPrefix(got, "SilentChurn warning") {
+		t.Errorf("just before the clearing time: %s", got)
+	}
+	if got := claimed(w.judge(look(19*time.Hour + 10*time.Minute)).Claims); got != "" {
+		t.Errorf("after the clearing time: %s", got)
+	}
+	// A deployment restarts the clock, and opens nothing.
+	deployed := look(19*time.Hour + 10*time.Minute)
+	deployed.Service.Deployments[0].CreatedAt = at(10 * time.Hour)
+	if got := claimed(w.judge(deployed).Claims); got != "SilentChurn? warning UnplannedStops; SidecarCrash/ecs-cwagent? warning GoConcurrentMapWrites" {
+		t.Errorf("after a deployment: %s", got)
+	}
+}
+
+func TestJudgeRecordsOnce(t *testing.T) {
+	w := world{h: History{Since: at(-time.Hour)}, p: policy()}
+	older := crash(1, 0, time.Hour)
+	older.Version, older.StoppedReason = 1, "older"
+	newer := crash(1, 0, time.Hour)
+	newer.Version = 2
+	foreign := crash(2, 0, time.Hour)
+	foreign.Group = "service:other"
+	running := crash(3, 0, time.Hour)
+	running.LastStatus = "DEPROVISIONING"
+	o := look(time.Minute, newer, older, foreign, running)
+	if j := w.judge(o); len(j.New) != 1 || strings.Contains(strings.Join(j.New[0].Verdict.Evidence, " "), "older") {
+		t.Fatalf("new %+v", j.New)
+	}
+	if j := w.judge(o); len(j.New) != 0 || len(j.Refined) != 0 {
+		t.Errorf("the same look brings %+v", j)
+	}
+}
+
+func TestJudgeHoldsWhatIsUnsure(t *testing.T) {
+	unsure := stopped("ServiceSchedulerInitiated", "", box("app", 143))
+	unsure.StoppedAt = at(0)
+	later := func(o fleet.Observation, d time.Duration) fleet.Observation { o.At = o.At.Add(d); return o }
+
+	w := world{p: policy()}
+	partial := look(0, unsure)
+	partial.Complete = false
+	if j := w.judge(partial); len(j.New) != 0 || len(j.Held) != 0 {
+		t.Fatalf("after a partial look: %+v", j)
+	}
+	o := look(time.Minute, unsure)
+	if j := w.judge(o); len(j.New) != 0 || !j.Held[unsure.ARN].Equal(at(time.Minute)) {
+		t.Fatalf("after a complete look: %+v", j)
+	}
+	if j := w.judge(o); len(j.New) != 0 || !j.Held[unsure.ARN].Equal(at(time.Minute)) {
+		t.Fatalf("after the same look again: %+v", j)
+	}
+	gone := later(partial, 2*time.Minute)
+	gone.Tasks = nil
+	if j := w.judge(gone); len(j.Held) != 1 {
+		t.Fatalf("a partial look without it: %+v", j)
+	}
+	surer := w
+	told := unsure
+	told.StoppedReason = "Scaling activity initiated by (deployment ecs-svc/1)"
+	if j := surer.judge(later(look(time.Minute, told), time.Second)); len(j.New) != 1 || !j.New[0].Verdict.Planned || len(j.Held) != 0 {
+		t.Errorf("once the text is known: %+v", j)
+	}
+	dropped := w
+	if j := dropped.judge(look(3 * time.Minute)); len(j.New) != 0 || len(j.Held) != 0 {
+		t.Errorf("a complete look without it: %+v", j)
+	}
+	if j := w.judge(later(o, time.Minute)); len(j.New) != 1 || j.New[0].Verdict.Confidence != Low || len(j.Held) != 0 {
+		t.Errorf("after the next complete look: %+v", j)
+	}
+}
+
+func TestJudgeWaitsForTheDefinition(t *testing.T) {
+	w := world{h: History{Since: at(-time.Hour)}, p: policy()}
+	o := look(time.Minute, crash(1, 0, time.Hour))
+	o.Definitions = nil
+	if j := w.judge(o); len(j.New) != 1 || j.New[0].LogsAt != LogsWanted || len(j.Wants) != 0 {
+		t.Fatalf("without the definition: %+v", j)
+	}
+	o = look(2 * time.Minute) // AWS has forgotten the task
+	if j := w.judge(o); len(j.Refined) != 1 || len(j.Wants) != 1 {
+		t.Fatalf("with the definition: %+v", j)
+	}
+	if j := w.judge(o); len(j.Refined) != 0 || len(j.Wants) != 1 {
+		t.Fatalf("again: %+v", j)
+	}
+	if j := w.judge(look(25 * time.Hour)); len(j.Refined) != 1 || j.Refined[0].LogsAt != LogsNone || len(j.Wants) != 0 {
+		t.Errorf("after a day: %+v", j)
+	}
+}
+
+func TestJudgeSaysWhyThereIsNoLog(t *testing.T) {
+	d := definition()
+	d.Containers[1].LogDriver = "splunk"
+	for name, c := range map[string]struct {
+		change func(*fleet.Observation)
+		want   string
+	}{
+		"other driver": {func(o *fleet.Observation) { o.Definitions[webDefinition] = d }, "logs through splunk"},
+		"injected":     {func(o *fleet.Observation) { o.Tasks[0].Containers[1].Name = "aws-guardduty-agent-1" }, "not in the task definition"},
+		"missing": {func(o *fleet.Observation) {
+			o.Logs = map[fleet.LogRef]fleet.Tail{{Group: "/ecs/web", Stream: "ecs/ecs-cwagent/" + fmt.Sprintf("%032d", 1)}: {Missing: "stream not found"}}
+		}, "stream not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := look(time.Minute, crash(1, 0, time.Hour))
+			c.change(&o)
+			j := Judge(o, History{}, policy(), o.At)
+			if len(j.New) != 1 || j.New[0].LogsAt != LogsNone || len(j.Wants) != 0 || !strings.Contains(strings.Join(j.New[0].Verdict.Evidence, "\n"), c.want) {
+				t.Errorf("%+v", j)
+			}
+		})
+	}
+}
+
+func TestJudgeWantsAreBounded(t *testing.T) {
+	var tasks []fleet.Task
+	for i := range 50 {
+		tasks = append(tasks, crash(i, time.Duration(i)*time.Second, time.Hour))
+	}
+	j := Judge(look(time.Hour, tasks...), History{}, policy(), at(time.Hour))
+	if len(j.New) != 50 || len(j.Wants) != maxWantedStops || j.Wants[0].TaskARN != tasks[49].ARN {
+		t.Errorf("%d new, %d wants", len(j.New), len(j.Wants))
+	}
+	p := policy()
+	p.Logs = false
+	if j := Judge(look(time.Hour, tasks...), History{}, p, at(time.Hour)); len(j.Wants) != 0 || j.New[0].LogsAt != LogsNone {
+		t.Error("logs are asked for although they are switched off")
+	}
+}
+
+func TestJudgeSeverity(t *testing.T) {
+	spread := []fleet.Task{crash(1, -10*time.Hour, 5*time.Hour), crash(2, -5*time.Hour, 5*time.Hour), crash(3, -time.Minute, 5*time.Hour)}
+	burst := []fleet.Task{crash(1, -3*time.Minute, time.Minute), crash(2, -2*time.Minute, time.Minute), crash(3, -time.Minute, time.Minute)}
+	for _, c := range []struct {
+		name             string
+		tasks            []fleet.Task
+		desired, running int
+		want             finding.Severity
+	}{
+		{"spread", spread, 4, 4, finding.Warning},
+		{"storm", burst, 4, 4, finding.Critical},
+		{"tasks are missing", spread, 4, 3, finding.Critical},
+		{"one-task service, up", spread, 1, 1, finding.Warning},
+		{"one-task service, down", spread, 1, 0, finding.Critical},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := look(0, c.tasks...)
+			o.Service.Desired, o.Service.Running = c.desired, c.running
+			j := Judge(o, History{Since: at(-24 * time.Hour)}, policy(), o.At)
+			if len(j.Claims) == 0 || j.Claims[0].Type != finding.SilentChurn || j.Claims[0].Severity != c.want || j.Claims[0].Keeps {
+				t.Errorf("claims %s", claimed(j.Claims))
+			}
+		})
+	}
+}
+
+func TestJudgeRate(t *testing.T) {
+	tasks := []fleet.Task{crash(1, -10*time.Hour, 5*time.Hour), crash(2, -5*time.Hour, 5*time.Hour), crash(3, -time.Minute, 5*time.Hour)}
+	o := look(0, tasks...)
+	o.Service.Desired, o.Service.Running = 100, 100
+	if got := claimed(Judge(o, History{Since: at(-24 * time.Hour)}, policy(), o.At).Claims[:1]); got != "SilentChurn? warning UnplannedStops" {
+		t.Errorf("three deaths among a hundred tasks: %s", got)
+	}
+}
+
+func TestJudgeCompletedLoopAndCircuitBreaker(t *testing.T) {
+	var loop, broken []fleet.Task
+	for i := range 4 {
+		done := crash(i, -time.Duration(i+1)*time.Hour, 50*time.Minute)
+		done.Containers = []fleet.Container{box("app", 0)}
+		loop = append(loop, done)
+		given := crash(i, -time.Duration(i+1)*time.Hour, time.Minute)
+		given.StopCode, given.StoppedReason = "ServiceSchedulerInitiated", "ECS deployment circuit breaker: tasks failed"
+		broken = append(broken, given)
+	}
+	if got := claimed(Judge(look(0, loop...), History{}, policy(), at(0)).Claims); got != "SilentChurn warning CompletedLoop" {
+		t.Errorf("a job as a service: %s", got)
+	}
+	if got := claimed(Judge(look(0, broken...), History{}, policy(), at(0)).Claims); got != "" {
+		t.Errorf("a circuit breaker's stops: %s", got)
+	}
+	gone := look(0, loop...)
+	gone.Gone = true
+	if got := claimed(Judge(gone, History{}, policy(), at(0)).Claims); got != "" {
+		t.Errorf("a service that is gone: %s", got)
+	}
+}
+
+func TestJudgeSidecarDown(t *testing.T) {
+	live := func(boxes ...fleet.Container) fleet.Task {
+		t := crash(1, 0, time.Hour)
+		t.LastStatus, t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppedAt = "RUNNING", "RUNNING", "", "", time.Time{}
+		t.Containers = append([]fleet.Container{{Name: "app", LastStatus: "RUNNING"}}, boxes...)
+		return t
+	}
+	withRestart := definition()
+	withRestart.Containers[3].Restart = true
+	young := live(box("shipper", 1))
+	young.StartedAt = at(-10 * time.Second)
+	for _, c := range []struct {
+		name string
+		task fleet.Task
+		d    *fleet.Definition
+		want string
+	}{
+		{"failed", live(box("shipper", 1)), nil, "SidecarDown/shipper warning SidecarStopped"},
+		{"helper that did its work", live(box("init", 0)), nil, ""},
+		{"unknown container that ended well", live(box("shipper", 0)), nil, ""},
+		{"injected agent that ended", live(box("aws-guardduty-agent-1", 0)), nil, "SidecarDown/aws-guardduty-agent-1 warning SidecarStopped"},
+		{"injected and unknown", live(box("mystery", 1)), nil, ""},
+		{"essential: the task is about to stop", live(box("ecs-cwagent", 2)), nil, ""},
+		{"restart policy, just started", young, &withRestart, ""},
+		{"no definition, no conclusion", live(box("shipper", 1)), &fleet.Definition{}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := look(0, c.task)
+			if c.d != nil {
+				o.Definitions = map[string]fleet.Definition{webDefinition: *c.d}
+			}
+			if c.name == "no definition, no conclusion" {
+				o.Definitions = nil
+			}
+			if got := claimed(Judge(o, History{}, policy(), o.At).Claims); got != c.want {
+				t.Errorf("claims %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestJudgeIsDeterministic(t *testing.T) {
+	var tasks []fleet.Task
+	for i := range 12 {
+		tasks = append(tasks, crash(i, -time.Duration(i%3)*time.Hour, time.Hour))
+	}
+	o := look(0, tasks...)
+	first := Judge(o, History{}, policy(), o.At)
+	for range 20 {
+		slices.Reverse(o.Tasks)
+		if d := cmp.Diff(first, Judge(o, History{}, policy(), o.At)); d != "" {
+			t.Fatalf("another order of tasks changed (-was +is):\n%s", d)
+		}
+		o.Tasks = append(o.Tasks[1:], o.Tasks[0])
+	}
+	if len(maps.Collect(maps.All(first.Held))) != 0 {
+		t.Errorf("held %v", first.Held)
+	}
+}
+
+func TestRate(t *testing.T) {
+	// Garwood's table for n = 3: 0.818 and 7.754 (one-sided 95 %).
+	r := rateOf(3, 1, 24*time.Hour)
+	if r.per != 3 || r.low < 0.8176 || r.low > 0.8178 || r.high < 7.753 || r.high > 7.755 {
+		t.Errorf("rate %+v", r)
+	}
+	if r := rateOf(0, 0, 0); r.low != 0 || r.high <= 0 {
+		t.Errorf("rate of nothing %+v", r)
+	}
+}
+
+func TestLifetimes(t *testing.T) {
+	d := []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}
+	if got := quantile(d, 0.5); got != 2*time.Hour {
+		t.Errorf("median %v", got)
+	}
+	if got := quantile(d, 0.95); got != 2*time.Hour+54*time.Minute {
+		t.Errorf("95th %v", got)
+	}
+	if got := span(nil); got != "" {
+		t.Errorf("span of nothing %q", got)
+	}
+	for d, want := range map[time.Duration]string{0: "0 s", 61 * time.Second: "1 min 1 s", 6*time.Hour + 30*time.Minute: "6 h 30 min", 50 * time.Hour: "2 d 2 h", time.Hour: "1 h"} {
+		if got := human(d); got != want {
+			t.Errorf("human(%v) = %q, want %q", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package churn
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+func TestMask(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"plain text stays: a.b.c@example.com 10.0.0.1:2000", "plain text stays: a.b.c@example.com 10.0.0.1:2000"},
+		{"key AKIAIOSFODNN7EXAMPLE used", "key *** used"},
+		{"aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = ***"},
+		{"got wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY back", "got *** back"},
+		{"sha 2fd4e1c67a2d28fced849ee1bb76e7391b93eb12 stays", "sha 2fd4e1c67a2d28fced849ee1bb76e7391b93eb12 stays"},
+		{`{"password":"hun\"ter2","user":"bob"}`, `{"password":"***","user":"bob"}`},
+		{`msg="{\"password\":\"hunter2\"}" x=1`, `msg="{\"password\":\"***\"}" x=1`},
+		{"GET /x?api_key=hunter2&page=3", "GET /x?api_key=***&page=3"},
+		{"postgres://bob:hunter2@db:5432/app", "postgres://***@db:5432/app"},
+		{"Authorization: Bearer abc.def-123", "Authorization: Bearer ***"},
+		{"authorization=Basic Ym9iOmh1bnRlcjI=", "authorization=Basic ***"},
+		{"basic authentication failed", "basic authentication failed"},
+		{"Cookie: sid=1; theme=dark", "Cookie: ***"},
+		{"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1 end", "jwt *** end"},
+		{"-----BEGIN RSA PRIVATE KEY-----\\nMIIE", "***"},
+		{"MIIEowIBAAKCAQEAwJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYMIIEowIBAAKCAQEA", "***"},
+		{"push to ghp_0123456789abcdefABCDEF0123456789abcd failed", "push to *** failed"},
+		{"DB_PASSWORD=hunter2 started", "DB_PASSWORD=*** started"},
+		{"--token hunter2 -v", "--token *** -v"},
+		{"syntax error, unexpected token: comma", "syntax error, unexpected token: comma"},
+		{"\x1b[31mred\x1b[0m\ttab\x00\u202e", "red tab"},
+		{"fatal error: concurrent map writes", "fatal error: concurrent map writes"},
+		{"github.com/aws/amazon-cloudwatch-agent/plugins/processors/awsapplicationsignals/internal/cardinalitycontrol.go:310", "github.com/aws/amazon-cloudwatch-agent/plugins/processors/awsapplicationsignals/internal/cardinalitycontrol.go:310"},
+	} {
+		if got := Mask(c.in); got != c.want {
+			t.Errorf("Mask(%q)\n got %q\nwant %q", c.in, got, c.want)
+		}
+	}
+	if got := Mask(strings.Repeat("ä", 1000)); len(got) > maxLine || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+		t.Errorf("a long line became %d bytes, valid %v", len(got), utf8.ValidString(got))
+	}
+}
+
+func TestMaskProperties(t *testing.T) {
+	frames := []string{"password=%", `{"token":"%"}`, "https://bob:%@host/", "?client_secret=%&x=1", "Authorization: Bearer %", `api_key: "%"`, "X-Amz-Signature=%&", "Cookie: session=%"}
+	rapid.Check(t, func(t *rapid.T) {
+		secret := "S3cr" + rapid.StringMatching(`[A-Za-z0-9]{8,20}`).Draw(t, "secret")
+		frame := rapid.SampledFrom(frames).Draw(t, "frame")
+		head := rapid.StringMatching(`([a-z0-9 :,.\[\]-]{0,40} )?`).Draw(t, "head")
+		tail := rapid.StringMatching(`( [ -~]{0,60})?`).Draw(t, "tail")
+		line := head + strings.ReplaceAll(frame, "%", secret) + tail
+		if got := Mask(line); strings.Contains(got, secret) {
+			t.Fatalf("Mask(%q) = %q still holds the secret", line, got)
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) { checkMask(t, rapid.String().Draw(t, "line")) })
+}
+
+func checkMask(t interface{ Fatalf(string, ...any) }, line string) {
+	once := Mask(line)
+	if len(once) > len(line) || len(once) > maxLine {
+		t.Fatalf("Mask(%q) grew to %d bytes", line, len(once))
+	}
+	if !utf8.ValidString(once) {
+		t.Fatalf("Mask(%q) = %q is not UTF-8", line, once)
+	}
+	if twice := Mask(once); twice != once {
+		t.Fatalf("Mask(%q): once %q, twice %q", line, once, twice)
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("password=x AKIA0000000000000000 eyJabcdef.x.y://a:b@c")
+	f.Add(strings.Repeat("password=", 80))
+	f.Add("-----BEGIN PRIVATE KEY" + strings.Repeat("ä", 300))
+	f.Add("secret=\"a\\\"b token='")
+	f.Fuzz(func(t *testing.T, line string) { checkMask(t, line) })
+}

@@ -1,0 +1,130 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/smithy-go"
+
+	"taskwarden/reconciler/fleet"
+)
+
+const (
+	attempts       = 4
+	maxBackoff     = 20 * time.Second
+	attemptTimeout = 30 * time.Second
+)
+
+// Options say what an Account looks at and what it may do.
+type Options struct {
+	Target     string // its configured name, for messages
+	Region     string // "": the base configuration's
+	RoleARN    string // "": the base configuration's own credentials
+	ExternalID string // for the role's trust policy
+	Scope      fleet.Scope
+	Allow      map[Class]bool // classes of calls that may be sent; what is not true here is refused
+	Budgets    *Budgets       // nil: its own, with the default share
+	AllowList  fleet.AllowList
+	Observe    func(CallStat) // told of each attempt, from many goroutines; may be nil
+}
+
+// CallStat is one attempt of one call.
+type CallStat struct {
+	Target    string
+	Operation Operation
+	Region    string
+	Code      string        // AWS's error code, "error" for a failure without one, "" for success
+	Waited    time.Duration // for a slot and a token
+	Took      time.Duration // from sending to the decoded answer
+	Attempt   int           // from 1
+	Throttled bool
+}
+
+// Account is one AWS account and region, seen through one set of credentials. It is safe for concurrent use.
+type Account struct {
+	o       Options
+	budgets *Budgets
+	account string // name of its buckets: the role's account id, or ambient
+	base    aws.Config
+	ecs     *ecs.Client
+	cw      *cloudwatch.Client
+
+	mu       sync.Mutex
+	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
+	clusters []clusterRef                      // of the last complete listing
+	stopped  map[string]stoppedTasks           // by cluster name
+}
+
+// ambient names the buckets of credentials whose account is not known yet.
+const ambient = "ambient"
+
+// New prepares an Account. It makes no call: the first one gets the credentials.
+func New(base aws.Config, o Options) *Account {
+	a := &Account{
+		o: o, budgets: o.Budgets, account: ambient,
+		logs: map[string]*cloudwatchlogs.Client{}, stopped: map[string]stoppedTasks{},
+	}
+	if a.budgets == nil {
+		a.budgets = NewBudgets(0)
+	}
+	if o.RoleARN != "" {
+		a.account = fleet.AccountOf(o.RoleARN)
+	}
+	cfg := base.Copy()
+	if o.Region != "" {
+		cfg.Region = o.Region
+	}
+	cfg.RetryMaxAttempts = attempts
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.MaxBackoff = attempts, maxBackoff })
+	}
+	cfg.Credentials = a.credentials(cfg)
+	a.base = cfg
+	a.ecs = ecs.NewFromConfig(a.guarded("ecs", cfg.Region))
+	a.cw = cloudwatch.NewFromConfig(a.guarded("cloudwatch", cfg.Region))
+	return a
+}
+
+// Region is where the account is looked at.
+func (a *Account) Region() string { return a.base.Region }
+
+// guarded is the configuration of a client whose every call goes through the table and the budget.
+func (a *Account) guarded(service, region string) aws.Config {
+	cfg := a.base.Copy()
+	cfg.Region = region
+	g := guard{account: a, service: service, region: region, allow: a.o.Allow}
+	cfg.APIOptions = append(cfg.APIOptions, g.install)
+	return cfg
+}
+
+func (a *Account) logsIn(region string) *cloudwatchlogs.Client {
+	if region == "" {
+		region = a.base.Region
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.logs[region] == nil {
+		a.logs[region] = cloudwatchlogs.NewFromConfig(a.guarded("logs", region))
+	}
+	return a.logs[region]
+}
+
+// call makes one call and takes the SDK's wrapping off its error, which guard has made a *fleet.Fault.
+func call[I, O, P any](ctx context.Context, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
+	out, err := f(ctx, in)
+	return out, plain(err)
+}
+
+func plain(err error) error {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		return op.Err
+	}
+	return err
+}

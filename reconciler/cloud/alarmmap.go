@@ -1,0 +1,134 @@
+package cloud
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"taskwarden/reconciler/alarm"
+)
+
+// missingDefault is what CloudWatch does with missing data where an alarm does not say (PutMetricAlarm).
+const missingDefault = "missing"
+
+// alarmInput is the whole of the wanted state: what is left out of PutMetricAlarm goes back to its default.
+func alarmInput(s alarm.Spec) *cloudwatch.PutMetricAlarmInput {
+	in := &cloudwatch.PutMetricAlarmInput{
+		AlarmName:          &s.Name,
+		AlarmDescription:   &s.Description,
+		ActionsEnabled:     aws.Bool(!s.ActionsDisabled),
+		AlarmActions:       s.AlarmActions,
+		OKActions:          s.OKActions,
+		ComparisonOperator: types.ComparisonOperator(s.Comparison),
+		EvaluationPeriods:  aws.Int32(int32(s.EvaluationPeriods)),
+		DatapointsToAlarm:  aws.Int32(int32(cmp.Or(s.Datapoints, s.EvaluationPeriods))),
+		Threshold:          &s.Threshold,
+		TreatMissingData:   aws.String(cmp.Or(s.Missing, missingDefault)),
+	}
+	period := aws.Int32(int32(s.Period))
+	if s.Query != "" {
+		in.Metrics = []types.MetricDataQuery{{Id: aws.String("q1"), Expression: &s.Query, Period: period, ReturnData: aws.Bool(true)}}
+		return in
+	}
+	in.Namespace, in.MetricName, in.Period = aws.String(alarm.Namespace), &s.Metric, period
+	in.Statistic, in.Dimensions = types.Statistic(s.Statistic), dimensionList(s.Dimensions)
+	return in
+}
+
+// haveOf reads back what alarmInput writes, for anybody's alarm. A percentile stands in Statistic as CloudWatch spells
+// it. Alarms of another shape keep what they have in common with ours and are Foreign.
+func haveOf(m types.MetricAlarm) alarm.Have {
+	h := alarm.Have{
+		Spec: alarm.Spec{
+			Name:              aws.ToString(m.AlarmName),
+			Description:       aws.ToString(m.AlarmDescription),
+			Metric:            aws.ToString(m.MetricName),
+			Dimensions:        dimensionsOf(m.Dimensions),
+			Statistic:         cmp.Or(string(m.Statistic), aws.ToString(m.ExtendedStatistic)),
+			Period:            int(aws.ToInt32(m.Period)),
+			EvaluationPeriods: int(aws.ToInt32(m.EvaluationPeriods)),
+			Datapoints:        int(cmp.Or(aws.ToInt32(m.DatapointsToAlarm), aws.ToInt32(m.EvaluationPeriods))),
+			Comparison:        string(m.ComparisonOperator),
+			Threshold:         aws.ToFloat64(m.Threshold),
+			Missing:           cmp.Or(aws.ToString(m.TreatMissingData), missingDefault),
+			AlarmActions:      m.AlarmActions,
+			OKActions:         m.OKActions,
+			ActionsDisabled:   disabled(m.ActionsEnabled),
+		},
+		ARN:         aws.ToString(m.AlarmArn),
+		Namespace:   aws.ToString(m.Namespace),
+		State:       string(m.StateValue),
+		StateReason: aws.ToString(m.StateReason),
+		StateSince:  at(m.StateTransitionedTimestamp),
+	}
+	if h.StateSince.IsZero() {
+		h.StateSince = at(m.StateUpdatedTimestamp)
+	}
+	switch query, ok := insights(m); {
+	case ok:
+		h.Query, h.Period = aws.ToString(query.Expression), int(aws.ToInt32(query.Period))
+	case h.Metric == "" || m.ThresholdMetricId != nil || len(m.Metrics) > 0:
+		h.Foreign = true
+	}
+	return h
+}
+
+// insights is the alarm's one Metrics Insights query, or false where it is anything else.
+func insights(m types.MetricAlarm) (types.MetricDataQuery, bool) {
+	if len(m.Metrics) != 1 || m.ThresholdMetricId != nil {
+		return types.MetricDataQuery{}, false
+	}
+	q := m.Metrics[0]
+	words := strings.Fields(aws.ToString(q.Expression))
+	ours := len(words) > 0 && strings.EqualFold(words[0], "SELECT") &&
+		q.MetricStat == nil && q.AccountId == nil && (q.ReturnData == nil || *q.ReturnData)
+	return q, ours
+}
+
+func compositeOf(c types.CompositeAlarm) alarm.Have {
+	return alarm.Have{
+		Spec: alarm.Spec{
+			Name:            aws.ToString(c.AlarmName),
+			Description:     aws.ToString(c.AlarmDescription),
+			AlarmActions:    c.AlarmActions,
+			OKActions:       c.OKActions,
+			ActionsDisabled: disabled(c.ActionsEnabled),
+		},
+		ARN:         aws.ToString(c.AlarmArn),
+		State:       string(c.StateValue),
+		StateReason: aws.ToString(c.StateReason),
+		StateSince:  at(c.StateTransitionedTimestamp),
+		Foreign:     true,
+	}
+}
+
+func dimensionList(in []alarm.Dimension) []types.Dimension {
+	var out []types.Dimension
+	for _, d := range in {
+		out = append(out, types.Dimension{Name: aws.String(d.Name), Value: aws.String(d.Value)})
+	}
+	return out
+}
+
+// dimensionsOf orders by name: CloudWatch gives them in any order.
+func dimensionsOf(in []types.Dimension) []alarm.Dimension {
+	var out []alarm.Dimension
+	for _, d := range in {
+		out = append(out, alarm.Dimension{Name: aws.ToString(d.Name), Value: aws.ToString(d.Value)})
+	}
+	sortDimensions(out)
+	return out
+}
+
+func sortDimensions(d []alarm.Dimension) {
+	slices.SortFunc(d, func(x, y alarm.Dimension) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
+	})
+}
+
+// disabled reads ActionsEnabled, whose default is true.
+func disabled(enabled *bool) bool { return enabled != nil && !*enabled }

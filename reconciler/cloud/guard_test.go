@@ -1,0 +1,251 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/google/go-cmp/cmp"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/test/account"
+)
+
+const role = "arn:aws:iam::444455556666:role/taskwarden"
+
+// all uses each method of the account once.
+func all(ctx context.Context, a *Account) map[string]error {
+	now := time.Now()
+	spec := alarm.Spec{Name: "n", Metric: "SilentChurn", Statistic: "Maximum", Period: 60, EvaluationPeriods: 1, Comparison: "GreaterThanThreshold"}
+	datum := []alarm.Datum{{Metric: "UnplannedStops", At: now, Value: 1, Unit: "Count"}}
+	errs := map[string]error{}
+	errs["Sweep"] = a.Sweep(ctx, func(fleet.Cluster) {}).Err
+	_, errs["Definition"] = a.Definition(ctx, "service-00000:1")
+	_, errs["Tail"] = a.Tail(ctx, fleet.LogRef{Group: "/ecs/service-00000", Stream: "s"}, now.Add(-time.Hour), now, 10)
+	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
+	_, errs["Alarms"] = a.Alarms(ctx, "")
+	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
+	errs["PutData"] = a.PutData(ctx, datum)
+	_, errs["Maxima"] = a.Maxima(ctx, datum)
+	return errs
+}
+
+func TestTheTableIsWhatIsCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, account.Bulk(1, 1, 1))
+		for name, err := range all(t.Context(), watching(w, Options{RoleARN: role})) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		var want []string
+		for _, o := range Operations() {
+			want = append(want, o.String())
+			if b := bucketOf(o.Bucket); b.Refill <= 0 || !slices.Contains(Buckets(), b) {
+				t.Errorf("%s has no bucket %q", o, o.Bucket)
+			}
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(w.CallCounts()))); diff != "" {
+			t.Errorf("table and calls differ (-table +calls):\n%s", diff)
+		}
+	})
+}
+
+func TestOffMeansOff(t *testing.T) {
+	for _, off := range []Class{Read, Evidence, Metrics, Alarms} {
+		t.Run(string(off), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := world(t, account.Bulk(1, 1, 1))
+				allow := everything()
+				allow[off] = false
+				refused := 0
+				for name, err := range all(t.Context(), watching(w, Options{Allow: allow})) {
+					r, ok := errors.AsType[*Refused](err)
+					if !ok {
+						continue
+					}
+					refused++
+					if r.Operation.Class != off || !r.Known || !errors.Is(err, fleet.ErrTerminal) {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				if refused == 0 {
+					t.Error("nothing was refused")
+				}
+				for _, c := range w.Calls() {
+					if op, ok := operationOf(c.Service, c.Op); !ok || op.Class == off {
+						t.Errorf("%s was sent", op)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsAllowedByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, account.Bulk(1, 1, 1))
+		for name, err := range all(t.Context(), New(baseConfig(w.Transport()), Options{})) {
+			if _, ok := errors.AsType[*Refused](err); !ok {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if calls := w.Calls(); len(calls) > 0 {
+			t.Errorf("sent: %v", calls)
+		}
+	})
+}
+
+func TestCallsOutsideTheTableAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, account.Bulk(1, 1, 1))
+		a := watching(w, Options{})
+		_, err := call(t.Context(), a.ecs.UpdateService, &ecs.UpdateServiceInput{Service: aws.String("service-00000"), DesiredCount: aws.Int32(0)})
+		if r, ok := errors.AsType[*Refused](err); !ok || r.Known || len(w.Calls()) > 0 {
+			t.Errorf("error %v, calls %v", err, w.Calls())
+		}
+	})
+}
+
+func TestPolicyFor(t *testing.T) {
+	want := []string{
+		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks",
+		"ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "logs:GetLogEvents",
+	}
+	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
+		t.Errorf("policy (-want +got):\n%s", diff)
+	}
+	if got := PolicyFor(); len(got) > 0 {
+		t.Errorf("no class needs %v", got)
+	}
+}
+
+func TestRetries(t *testing.T) {
+	data := []alarm.Datum{{Metric: "UnplannedStops", Value: 1, Unit: "Count"}}
+	put := func(ctx context.Context, a *Account) error {
+		data[0].At = time.Now()
+		return a.PutData(ctx, data)
+	}
+	list := func(ctx context.Context, a *Account) error { return a.Sweep(ctx, func(fleet.Cluster) {}).Err }
+	for name, tc := range map[string]struct {
+		op    string
+		gate  func(n int) account.Gate // for the nth call
+		do    func(context.Context, *Account) error
+		calls int
+		ok    bool
+	}{
+		"a read is repeated":              {"ListClusters", failFirst(2), list, 3, true},
+		"a read is given up":              {"ListClusters", failFirst(9), list, attempts, false},
+		"a lost answer to a read":         {"ListClusters", cutFirst(1), list, 2, true},
+		"a read without an answer":        {"ListClusters", holdFirst(1), list, 1, true}, // the held one is never applied
+		"data are never put twice":        {"PutMetricData", failFirst(1), put, 1, false},
+		"data whose answer was lost":      {"PutMetricData", cutFirst(1), put, 1, false},
+		"data that got no answer in time": {"PutMetricData", holdFirst(1), put, 0, false},
+		"data that were put":              {"PutMetricData", failFirst(0), put, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := world(t, account.Bulk(1, 1, 1))
+				n := 0
+				w.Gate(isOp(tc.op), func(account.Call) account.Gate { n++; return tc.gate(n) })
+				err := tc.do(t.Context(), watching(w, Options{}))
+				if got := count(w, tc.op); got != tc.calls || (err == nil) != tc.ok {
+					t.Errorf("%d calls, error %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+func failFirst(k int) func(int) account.Gate {
+	return func(n int) account.Gate {
+		if n <= k {
+			return account.Gate{Err: outage()}
+		}
+		return account.Gate{}
+	}
+}
+
+func cutFirst(k int) func(int) account.Gate {
+	return func(n int) account.Gate { return account.Gate{Cut: n <= k} }
+}
+
+func holdFirst(k int) func(int) account.Gate {
+	return func(n int) account.Gate {
+		if n <= k {
+			return account.Gate{Hold: make(chan struct{})}
+		}
+		return account.Gate{}
+	}
+}
+
+func TestCancellingKeepsItsIdentity(t *testing.T) {
+	why := errors.New("the operator pressed a key")
+	for name, op := range map[string]string{"while it waits for AWS": "ListClusters", "before": ""} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := world(t, account.Bulk(1, 1, 1))
+				w.Gate(isOp(op), func(account.Call) account.Gate { return account.Gate{Hold: make(chan struct{})} })
+				ctx, cancel := context.WithCancelCause(t.Context())
+				if op == "" {
+					cancel(why)
+				} else {
+					time.AfterFunc(time.Second, func() { cancel(why) })
+				}
+				began := time.Now()
+				err := watching(w, Options{}).Sweep(ctx, func(fleet.Cluster) {}).Err
+				if !errors.Is(err, context.Canceled) || !errors.Is(err, why) || time.Since(began) > time.Second {
+					t.Errorf("after %s: %v", time.Since(began), err)
+				}
+			})
+		})
+	}
+}
+
+func TestEachAttemptIsObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, account.Bulk(1, 1, 1))
+		n := 0
+		w.Gate(isOp("ListClusters"), func(account.Call) account.Gate {
+			if n++; n == 1 {
+				return account.Gate{Err: throttling()}
+			}
+			return account.Gate{}
+		})
+		var mu sync.Mutex
+		var got []CallStat
+		a := watching(w, Options{Target: "prod", Observe: func(s CallStat) {
+			mu.Lock()
+			defer mu.Unlock()
+			if s.Operation.Name == "ListClusters" {
+				got = append(got, s)
+			}
+		}})
+		s := sweep(t.Context(), a)
+		for _, p := range a.budgets.Paces() {
+			if slowed := p.Bucket == "ecs-cluster-read"; slowed != (p.Backoffs == 1) || slowed != (p.Share < 1) {
+				t.Errorf("after one call of ecs-cluster-read was throttled: %+v", p)
+			}
+		}
+		op, _ := operationOf("ecs", "ListClusters")
+		want := []CallStat{
+			{Target: "prod", Operation: op, Region: "us-east-1", Code: "ThrottlingException", Attempt: 1, Throttled: true},
+			{Target: "prod", Operation: op, Region: "us-east-1", Attempt: 2},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("observed (-want +got):\n%s", diff)
+		}
+		if s.Calls != len(w.Calls()) {
+			t.Errorf("the sweep counts %d calls, %d were made", s.Calls, len(w.Calls()))
+		}
+	})
+}

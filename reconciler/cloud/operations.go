@@ -1,0 +1,111 @@
+package cloud
+
+import "slices"
+
+// Class groups calls by what the user must have switched on for them to be sent.
+type Class string
+
+// Classes, from the harmless to the risky.
+const (
+	Access    Class = "access"    // getting credentials; always allowed, to the STS client alone
+	Read      Class = "read"      // looking at clusters, services, tasks, definitions and alarms
+	Evidence  Class = "evidence"  // reading the log lines of dead containers
+	Metrics   Class = "metrics"   // putting this product's own metrics, and reading back what was put
+	Alarms    Class = "alarms"    // making and tagging alarms
+	Remediate Class = "remediate" // changing services; no operation of it exists yet
+)
+
+// Operation is one row of the table of all calls that the product can make.
+type Operation struct {
+	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, logs, sts
+	Name    string // the API's operation
+	Action  string // the IAM action it needs
+	Bucket  string // whose tokens it takes; Buckets has the rates
+	Class   Class
+	Retry   bool // a repeat changes nothing, so the SDK may retry it
+}
+
+// String is how faults and metrics name the operation: "ecs:ListTasks".
+func (o Operation) String() string { return o.Service + ":" + o.Name }
+
+// Bucket is one token bucket that AWS keeps for each account and region, or a rate we hold ourselves to.
+type Bucket struct {
+	Name   string
+	Burst  float64 // tokens when full
+	Refill float64 // tokens a second
+	Shared bool    // AWS's own documented numbers, of which only the share watch.apiBudget is taken
+}
+
+// Operations is the table. A test holds it against the calls that the SDK clients receive.
+//
+// PutMetricData has no client token: a repeat is a second datum, so the SDK must not retry it.
+func Operations() []Operation {
+	return []Operation{
+		{"sts", "AssumeRole", "sts:AssumeRole", "sts", Access, true},
+		{"ecs", "ListClusters", "ecs:ListClusters", "ecs-cluster-read", Read, true},
+		{"ecs", "ListServices", "ecs:ListServices", "ecs-service-read", Read, true},
+		{"ecs", "DescribeServices", "ecs:DescribeServices", "ecs-service-read", Read, true},
+		{"ecs", "ListTasks", "ecs:ListTasks", "ecs-resource-read", Read, true},
+		{"ecs", "DescribeTasks", "ecs:DescribeTasks", "ecs-resource-read", Read, true},
+		{"ecs", "DescribeTaskDefinition", "ecs:DescribeTaskDefinition", "ecs-definition-read", Read, true},
+		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
+		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
+		{"cloudwatch", "ListTagsForResource", "cloudwatch:ListTagsForResource", "alarm-tags-read", Read, true},
+		{"cloudwatch", "PutMetricAlarm", "cloudwatch:PutMetricAlarm", "alarms-write", Alarms, true},
+		{"cloudwatch", "TagResource", "cloudwatch:TagResource", "alarm-tags-write", Alarms, true},
+		{"cloudwatch", "PutMetricData", "cloudwatch:PutMetricData", "metrics-write", Metrics, false},
+		{"cloudwatch", "GetMetricData", "cloudwatch:GetMetricData", "metrics-read", Metrics, true},
+	}
+}
+
+// Buckets are the rates. The ECS rows are the categories of "Request throttling for the Amazon ECS API": all actions of
+// a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
+// ours, well inside the quotas of CloudWatch (PutMetricAlarm 3/s, DescribeAlarms 9/s which ECS itself uses to watch
+// deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s), of CloudWatch
+// Logs (GetLogEvents 10/s in the slowest regions) and of STS.
+func Buckets() []Bucket {
+	return []Bucket{
+		{"ecs-cluster-read", 50, 20, true},
+		{"ecs-service-read", 100, 20, true},
+		{"ecs-resource-read", 100, 20, true},
+		{"ecs-definition-read", 50, 20, true},
+		{"logs-get", 5, 5, false},
+		{"alarms-read", 2, 2, false},
+		{"alarm-tags-read", 5, 5, false},
+		{"alarms-write", 1, 1, false},
+		{"alarm-tags-write", 5, 5, false},
+		{"metrics-write", 20, 20, false},
+		{"metrics-read", 10, 10, false},
+		{"sts", 5, 5, false},
+	}
+}
+
+// PolicyFor is the sorted list of IAM actions that the classes need.
+func PolicyFor(classes ...Class) []string {
+	var actions []string
+	for _, o := range Operations() {
+		if slices.Contains(classes, o.Class) {
+			actions = append(actions, o.Action)
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
+func operationOf(service, name string) (Operation, bool) {
+	for _, o := range Operations() {
+		if o.Service == service && o.Name == name {
+			return o, true
+		}
+	}
+	return Operation{Service: service, Name: name}, false
+}
+
+func bucketOf(name string) Bucket {
+	for _, b := range Buckets() {
+		if b.Name == name {
+			return b
+		}
+	}
+	return Bucket{Name: name, Burst: 1, Refill: 1} // a row without a bucket is slow, never unlimited; a test finds it
+}

@@ -1,0 +1,130 @@
+package cloud
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"golang.org/x/sync/errgroup"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// clustersAtOnce are looked at side by side; the budget, not this, bounds the pace.
+const clustersAtOnce = 8
+
+type clusterRef struct {
+	name string
+	arn  string // "": only the name is known
+}
+
+// Sweep looks at every service and task of the scope with as few calls as AWS's pages and batches allow. visit gets
+// each cluster as soon as it was read, one at a time; a cluster that failed comes with what was read and is not
+// complete, and never stops the others. A task with no watched service is left out. Containers of stopped tasks are
+// shared between sweeps and must not be changed.
+//
+// Where the clusters cannot be listed, the sweep is not complete, and those of the last complete listing are still
+// looked at, unless there are no credentials. Where listing is merely denied and the scope names its clusters without
+// wildcards, those names are the listing.
+func (a *Account) Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sweep {
+	began := time.Now()
+	ctx, calls := withTally(ctx)
+	refs, err := a.listClusters(ctx)
+	out := fleet.Sweep{Err: err, Clusters: make([]string, 0, len(refs))}
+	for _, ref := range refs {
+		out.Clusters = append(out.Clusters, ref.name)
+	}
+	var (
+		mu    sync.Mutex
+		group errgroup.Group
+		seen  = newNames()
+	)
+	group.SetLimit(clustersAtOnce)
+	for _, ref := range refs {
+		group.Go(func() error {
+			c := a.look(ctx, ref, seen)
+			mu.Lock()
+			defer mu.Unlock()
+			if out.Err == nil {
+				out.Err = c.Err
+			}
+			visit(c)
+			return nil
+		})
+	}
+	_ = group.Wait() // no function returns an error: each cluster carries its own
+	out.Seen = fleet.Seen{At: began, Complete: out.Err == nil}
+	out.Calls, out.Took, out.Floor = calls.total(), time.Since(began), calls.floor(a.budgets)
+	return out
+}
+
+// listClusters names the clusters to look at, also beside an error.
+func (a *Account) listClusters(ctx context.Context) ([]clusterRef, error) {
+	refs, err := a.readClusters(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		a.clusters = refs
+		a.forget(refs)
+		return refs, nil
+	}
+	if fleet.DeniedAction(err) == "ecs:ListClusters" {
+		if named, ok := literal(a.o.Scope); ok {
+			return named, nil
+		}
+	}
+	_, noCredentials := errors.AsType[*CredentialsError](err)
+	if noCredentials || ctx.Err() != nil {
+		return nil, err
+	}
+	return a.clusters, err
+}
+
+func (a *Account) readClusters(ctx context.Context) ([]clusterRef, error) {
+	var refs []clusterRef
+	pages := ecs.NewListClustersPaginator(a.ecs, &ecs.ListClustersInput{MaxResults: aws.Int32(100)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list clusters: %w", plain(err))
+		}
+		for _, arn := range page.ClusterArns {
+			a.budgets.learn(a.account, fleet.AccountOf(arn))
+			if name := fleet.NameOf(arn); a.o.Scope.Cluster(name) {
+				refs = append(refs, clusterRef{name, arn})
+			}
+		}
+	}
+	slices.SortFunc(refs, func(x, y clusterRef) int { return cmp.Compare(x.name, y.name) })
+	return refs, nil
+}
+
+// forget drops what is kept of clusters that are gone. a.mu is held.
+func (a *Account) forget(listed []clusterRef) {
+	for name := range a.stopped {
+		if !slices.ContainsFunc(listed, func(r clusterRef) bool { return r.name == name }) {
+			delete(a.stopped, name)
+		}
+	}
+}
+
+// literal is the scope's clusters, if all are named without wildcards.
+func literal(s fleet.Scope) ([]clusterRef, bool) {
+	var refs []clusterRef
+	for _, name := range s.Clusters {
+		if strings.ContainsAny(name, `*?[\`) {
+			return nil, false
+		}
+		if s.Cluster(name) {
+			refs = append(refs, clusterRef{name: name})
+		}
+	}
+	return refs, len(s.Clusters) > 0
+}
