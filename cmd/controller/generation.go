@@ -84,10 +84,13 @@ func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler
 	return c, nil
 }
 
-// current is what the API shows.
+// current is what the API shows; nil until the first controller is assembled.
 func (g *generations) current() console.Source {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	if g.running == nil {
+		return nil
+	}
 	return g.running
 }
 

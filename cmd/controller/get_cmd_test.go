@@ -1,32 +1,20 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
 	"taskwarden/console"
 	"taskwarden/reconciler"
-	"taskwarden/reconciler/alarm"
-	"taskwarden/reconciler/churn"
-	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
 

@@ -1,0 +1,167 @@
+package console
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Token is one bearer token that the API takes, known by its hash only.
+type Token struct {
+	Name    string    // whose it is; may be empty
+	Role    string    // viewer or approver: both may read
+	SHA256  string    // of the token, in lowercase hex
+	Expires time.Time // refused from then on; zero: never
+}
+
+// readers are the roles that may read.
+var readers = []string{"viewer", "approver"}
+
+type secret struct {
+	Token
+	sum []byte
+}
+
+// secrets decodes the hashes. One that is no sha256 matches nothing, and still counts as a token configured.
+func secrets(tokens []Token) []secret {
+	var out []secret
+	for _, t := range tokens {
+		sum, err := hex.DecodeString(t.SHA256)
+		if err != nil {
+			sum = nil
+		}
+		out = append(out, secret{t, sum})
+	}
+	return out
+}
+
+// check says why the Authorization header does not open the API, or nil. Every hash is compared, each in constant time,
+// so that timing tells nothing of which came near.
+func check(header string, tokens []secret, now time.Time) *problem {
+	scheme, value, _ := strings.Cut(header, " ")
+	value = strings.TrimSpace(value)
+	if !strings.EqualFold(scheme, "Bearer") || value == "" {
+		return unauthorized("a token is needed: send it as 'Authorization: Bearer TOKEN'")
+	}
+	sum := sha256.Sum256([]byte(value))
+	found := -1
+	for i, t := range tokens {
+		if subtle.ConstantTimeCompare(sum[:], t.sum) == 1 {
+			found = i
+		}
+	}
+	switch {
+	case found < 0:
+		return unauthorized("the token is not one of server.tokens")
+	case !tokens[found].Expires.IsZero() && !now.Before(tokens[found].Expires):
+		return unauthorized("the token expired at " + tokens[found].Expires.UTC().Format(time.RFC3339))
+	case !slices.Contains(readers, tokens[found].Role):
+		return &problem{status: http.StatusForbidden, Code: "forbidden", Message: "the token's role is none of " + oneOf(readers)}
+	}
+	return nil
+}
+
+func unauthorized(message string) *problem {
+	return &problem{status: http.StatusUnauthorized, Code: "unauthorized", Message: message}
+}
+
+// admit lets only reads through that may be answered: by method, by the host name asked for, and by token.
+func (a *api) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := a.refusal(r)
+		if p == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch p.status {
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="taskwarden"`)
+		case http.StatusMethodNotAllowed:
+			w.Header().Set("Allow", "GET, HEAD")
+		}
+		fail(w, p)
+	})
+}
+
+func (a *api) refusal(r *http.Request) *problem {
+	protected := strings.HasPrefix(r.URL.Path, apiPath) || r.URL.Path+"/" == apiPath
+	switch {
+	case len(a.tokens) == 0 && arrivedOnLoopback(r) && !loopbackHost(r.Host):
+		return &problem{status: http.StatusForbidden, Code: "host_not_allowed",
+			Message: "without tokens this server answers only as localhost, 127.0.0.1 or [::1]"}
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return &problem{status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+			Message: r.Method + " is not served: this version's API is read-only"}
+	case !protected:
+		return nil
+	case len(a.tokens) > 0:
+		return check(r.Header.Get("Authorization"), a.tokens, time.Now())
+	case !arrivedOnLoopback(r):
+		return &problem{status: http.StatusForbidden, Code: "tokens_required",
+			Message: "no tokens are configured, so only this machine may read: set server.tokens"}
+	}
+	return nil
+}
+
+// arrivedOnLoopback tells whether the connection came in on a loopback address of this machine, which nobody else can
+// reach. It is a fact of the connection, not of anything the client says.
+func arrivedOnLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && local.IP.IsLoopback()
+}
+
+// loopbackHost tells whether a Host header names this machine by itself. HTTP/1.0 clients may send none; browsers,
+// which is who the check is for, always do.
+func loopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
+	if host == "" || strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// headers say to browsers that nothing here is a page, may be framed, or may be kept. No CORS header is ever sent.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// contain turns a panic into a 500 and one log line.
+func (a *api) contain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p) // the way to drop a connection, known to net/http
+			}
+			if p != nil {
+				a.o.Log.Error("panic contained", zap.String("in", r.Method+" "+r.URL.Path), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+				fail(w, &problem{status: http.StatusInternalServerError, Code: "internal",
+					Message: "a defect in the controller: its log has the details"})
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

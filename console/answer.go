@@ -1,0 +1,86 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// problem is an answer that is not the one asked for. Its JSON is {"error":{"code","message"}}, with the matches of an
+// ambiguous address.
+type problem struct {
+	status  int
+	Code    string   `json:"code" jsonschema_description:"A stable code, snake_case."`
+	Message string   `json:"message" jsonschema_description:"One sentence with the remedy."`
+	Matches []string `json:"matches,omitempty" jsonschema_description:"The addresses that an ambiguous one could mean."`
+}
+
+func (p *problem) Error() string { return p.Message }
+
+// failure is the body of every answer that is not the one asked for.
+type failure struct {
+	Error *problem `json:"error"`
+}
+
+func badRequest(message string) *problem {
+	return &problem{status: http.StatusBadRequest, Code: "bad_request", Message: message}
+}
+
+func noSuchPath(path string) *problem {
+	return &problem{status: http.StatusNotFound, Code: "not_found", Message: "no such path: " + path + "; see " + openapiPath}
+}
+
+func notInThisVersion(what string) *problem {
+	return &problem{status: http.StatusNotFound, Code: "not_in_this_version",
+		Message: what + " is not in this version: this controller observes and keeps alarms, it does not remediate"}
+}
+
+func starting() *problem {
+	return &problem{status: http.StatusServiceUnavailable, Code: "starting", Message: "the controller is starting: ask again in a moment"}
+}
+
+func fail(w http.ResponseWriter, p *problem) { answer(w, p.status, failure{p}) }
+
+// answer writes a value as JSON. All values written here can be encoded; one that cannot is a defect and panics.
+func answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	answerBytes(w, status, append(body, '\n'))
+}
+
+func answerBytes(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away needs no answer
+}
+
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// Readiness is the body of /readyz: ready once one target has a complete view younger than 3 × its effective resync.
+type Readiness struct {
+	Ready   bool          `json:"ready" jsonschema_description:"At least one target is ready."`
+	Targets []TargetState `json:"targets" jsonschema_description:"Each target's state, in the configured order."`
+}
+
+// readyz never asks for a token, so it leaves out what troubles a target: that may name accounts and roles.
+func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
+	out := Readiness{Targets: []TargetState{}}
+	if src := a.o.Source(); src != nil {
+		for _, t := range src.Targets() {
+			out.Ready = out.Ready || t.Ready
+			out.Targets = append(out.Targets, stateOf(t))
+		}
+	}
+	status := http.StatusOK
+	if !out.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, out)
+}
+
+// oneOf words a choice.
+func oneOf(values []string) string { return strings.Join(values, ", ") }

@@ -1,0 +1,167 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"taskwarden/reconciler"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+)
+
+// Paths that are not lists.
+const (
+	apiPath      = "/api/v1/"
+	servicesPath = apiPath + "services"
+	servicePath  = servicesPath + "/"
+	openapiPath  = apiPath + "openapi.json"
+)
+
+// list is one list of the API.
+type list struct {
+	path   string
+	about  string
+	item   any // one, for the OpenAPI document
+	params []string
+	page   func(Source, query) page
+}
+
+// page is a list's answer.
+type page struct {
+	Items []any  `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+// lists are all lists, in the order of the document.
+var lists = []list{
+	{servicesPath, "Every service watched, as last judged, by target, cluster and name.", Service{},
+		[]string{"limit", "next", "target", "cluster", "service", "address"}, services.page},
+	{apiPath + "findings", "What is wrong, by target, cluster, service and type: open and unknown findings, with status=all closed ones too.", Finding{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "status", "type", "severity"}, findings.page},
+	{apiPath + "stops", "Recorded stops of tasks, newest first.", Stop{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "planned", "since"}, stops.page},
+	{apiPath + "alarms", "The alarms wanted, as the last look at them found them. An address names the alarms of its target: each watches every service there.", Alarm{},
+		[]string{"limit", "next", "target", "address", "kind"}, alarms.page},
+	{apiPath + "targets", "How well each target is seen, by name.", Target{}, []string{"limit", "next", "target"}, targets.page},
+}
+
+// serve answers one list.
+func (a *api) serve(l list) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, p := parse(r, l.params)
+		src := a.o.Source()
+		if p == nil && src == nil {
+			p = starting()
+		}
+		if address := q.Get("address"); p == nil && address != "" {
+			q.address, p = resolve(src, address)
+		}
+		if p != nil {
+			fail(w, p)
+			return
+		}
+		answer(w, http.StatusOK, l.page(src, q))
+	}
+}
+
+// collection is how one list is read. key is an item's place in the order and its identity: a page begins after the key
+// that the page before ended with, so that what comes or goes between two pages neither repeats nor hides another item.
+type collection[S any] struct {
+	read func(Source, query) []S
+	keep func(query, S) bool
+	key  func(S) string
+	show func(S) any
+}
+
+func (c collection[S]) page(src Source, q query) page {
+	type row struct {
+		key  string
+		item S
+	}
+	var rows []row
+	for _, s := range c.read(src, q) {
+		if c.keep(q, s) {
+			rows = append(rows, row{c.key(s), s})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
+	from := 0
+	if q.after != "" {
+		from, _ = slices.BinarySearchFunc(rows, q.after, func(r row, after string) int {
+			if r.key <= after {
+				return -1
+			}
+			return 1
+		})
+	}
+	out := page{Items: []any{}}
+	for _, r := range rows[from:min(len(rows), from+q.limit)] {
+		out.Items = append(out.Items, c.show(r.item))
+	}
+	if from+q.limit < len(rows) {
+		out.Next = cursor(q.list, rows[from+q.limit-1].key)
+	}
+	return out
+}
+
+// sortKey joins parts so that keys compare as the parts do, one after another. No name in AWS holds a NUL.
+func sortKey(parts ...string) string { return strings.Join(parts, "\x00") }
+
+func placeKey(k fleet.Key) string { return sortKey(k.Target, k.Cluster, k.Service) }
+
+var services = collection[reconciler.ServiceReport]{
+	read: func(src Source, _ query) []reconciler.ServiceReport { return src.Services() },
+	keep: func(q query, s reconciler.ServiceReport) bool { return q.covers(s.Key) },
+	key:  func(s reconciler.ServiceReport) string { return placeKey(s.Key) },
+	show: func(s reconciler.ServiceReport) any { return serviceOf(s) },
+}
+
+var findings = collection[finding.Finding]{
+	read: func(src Source, _ query) []finding.Finding { return src.Findings() },
+	keep: func(q query, f finding.Finding) bool {
+		return q.covers(f.Key) && (f.Open() || q.Get("status") == "all") && q.is("type", f.Type) && q.is("severity", string(f.Severity))
+	},
+	key:  func(f finding.Finding) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
+	show: func(f finding.Finding) any { return findingOf(f) },
+}
+
+var stops = collection[reconciler.Recorded]{
+	read: func(src Source, q query) []reconciler.Recorded {
+		if q.address != (fleet.Key{}) {
+			return src.Stops(q.address)
+		}
+		return src.Stops(fleet.Key{Target: q.Get("target"), Cluster: q.Get("cluster"), Service: q.Get("service")})
+	},
+	keep: func(q query, r reconciler.Recorded) bool {
+		return q.covers(r.Key) && q.is("planned", fmt.Sprint(r.Stop.Verdict.Planned)) && !r.Stop.StoppedAt.Before(q.since)
+	},
+	key: func(r reconciler.Recorded) string {
+		return sortKey(newestFirst(r.Stop.StoppedAt), r.Stop.TaskARN, placeKey(r.Key))
+	},
+	show: func(r reconciler.Recorded) any { return stopOf(r) },
+}
+
+var alarms = collection[reconciler.AlarmReport]{
+	read: func(src Source, _ query) []reconciler.AlarmReport { return src.Alarms() },
+	keep: func(q query, a reconciler.AlarmReport) bool {
+		return q.is("target", a.Target) && q.is("kind", string(a.Kind)) && (q.address == fleet.Key{} || q.address.Target == a.Target)
+	},
+	key:  func(a reconciler.AlarmReport) string { return sortKey(a.Target, a.Name) },
+	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
+}
+
+var targets = collection[reconciler.TargetReport]{
+	read: func(src Source, _ query) []reconciler.TargetReport { return src.Targets() },
+	keep: func(q query, t reconciler.TargetReport) bool { return q.is("target", t.Target) },
+	key:  func(t reconciler.TargetReport) string { return t.Target },
+	show: func(t reconciler.TargetReport) any { return targetOf(t) },
+}
+
+// newestFirst is a time as text that sorts before the text of any earlier one.
+func newestFirst(t time.Time) string {
+	return fmt.Sprintf("%020d.%09d", 1<<62-t.Unix(), 999_999_999-t.Nanosecond())
+}
