@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -38,6 +39,11 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests of the real binary wait for real minutes, not for the processor: let them wait together.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	debug.SetGCPercent(800) // simulated weeks leave a large, lasting record behind
 	code := m.Run()
 	if path, err := buildOnce(); err == nil {
@@ -178,7 +184,7 @@ func (p *process) items(path string) []map[string]any {
 	return body.Items
 }
 
-// status is the HTTP status of a path, or 0.
+// status is the HTTP status and body of a path; 0 while nobody answers.
 func (p *process) status(path string) (int, string) {
 	resp, err := http.Get(p.url + path)
 	if err != nil {

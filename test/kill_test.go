@@ -21,6 +21,7 @@ const quick = "watch: {resync: 1s, apiBudget: 1.0}\nalarms: {mode: plan}\n"
 // The counters read back from the account (the Maximum of each minute, summed) equal the crashes, with the controller
 // killed by SIGKILL and started again at each step of a counter's way, and at random times.
 func TestCountersSurviveKills(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Fatal("minutes are real here: run without -short")
 	}

@@ -49,8 +49,10 @@ func errorsLogged(w *world) []string {
 
 // With every write refused by the account, mode plan runs without an error and without trying one, and says what it would do.
 func TestPlanModeNeedsNoWritePermission(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []reconciler.Mode{reconciler.Plan, reconciler.Off} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, incident(t, nil))
 				w.account.Deny(writes...)
@@ -84,6 +86,7 @@ func TestPlanModeNeedsNoWritePermission(t *testing.T) {
 
 // The plan is exactly what ensure then does: same names, same specifications.
 func TestPlanEqualsWhatEnsureWrites(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, incident(t, nil))
 		c := w.run(func(o *reconciler.Options) { o.Alarms = reconciler.Plan })
@@ -125,6 +128,7 @@ func TestPlanEqualsWhatEnsureWrites(t *testing.T) {
 
 // Somebody else's alarm of our name is never written, and a drifted one of ours is repaired.
 func TestEnsureTouchesOnlyItsOwn(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, incident(t, nil))
 		theirs := &cloudwatch.PutMetricAlarmInput{
@@ -169,6 +173,7 @@ func TestEnsureTouchesOnlyItsOwn(t *testing.T) {
 
 // With PutMetricData denied there is one log line, a finding that names the action, and looking goes on.
 func TestDeniedMetricsAreSaidOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, incident(t, nil))
 		w.account.Deny("cloudwatch:PutMetricData")
@@ -215,8 +220,10 @@ func TestDeniedMetricsAreSaidOnce(t *testing.T) {
 
 // With a read denied the action is named, what was open stays open as unknown, and nothing is concluded.
 func TestDeniedReadsConcludeNothing(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"ecs:ListTasks", "ecs:DescribeServices", "ecs:ListClusters"} {
 		t.Run(action, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, incident(t, nil))
 				c := w.run(nil)
@@ -252,6 +259,7 @@ func TestDeniedReadsConcludeNothing(t *testing.T) {
 
 // A restart forgets nothing: open findings are said from the start on, stops before it are recorded once and counted once.
 func TestRestartRemembers(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
 		w := newWorld(t, incident(t, nil))

@@ -16,6 +16,7 @@ import (
 // their sampler is corrected. Every death is recorded once with its culprit, nothing else is blamed, the findings open by
 // the third death and clear by evidence, and the counters in CloudWatch say what happened.
 func TestAWeekOfTwentyServices(t *testing.T) {
+	t.Parallel()
 	const crashing = 3
 	scenario := account.Fleet(20, crashing, 7)
 	for i := range crashing {
@@ -121,6 +122,7 @@ func compareWithTruth(t *testing.T, w *world, c running, start time.Time) {
 
 // Deployments, scale-in, spot, maintenance and operator stops only: no unplanned stop, no finding, no alarm.
 func TestPlannedStopsAreQuiet(t *testing.T) {
+	t.Parallel()
 	s, err := account.LoadScenario("scenarios/planned-only.yaml", nil)
 	if err != nil {
 		t.Fatal(err)

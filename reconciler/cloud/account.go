@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (a *Account) guarded(service, region string) aws.Config {
 	cfg := a.base.Copy()
 	cfg.Region = region
 	g := guard{account: a, service: service, region: region, allow: a.o.Allow}
-	cfg.APIOptions = append(cfg.APIOptions, g.install)
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), g.install) // clients must not share one backing array
 	return cfg
 }
 

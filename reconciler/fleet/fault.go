@@ -25,7 +25,7 @@ type Fault struct {
 
 // Error says what was called and what AWS answered; a denied call names the missing IAM action.
 func (f *Fault) Error() string {
-	if f.Class == ErrDenied {
+	if errors.Is(f.Class, ErrDenied) {
 		return fmt.Sprintf("%s: denied: allow the IAM action %s", f.Operation, f.Action)
 	}
 	return fmt.Sprintf("%s: %v", f.Operation, f.Err)

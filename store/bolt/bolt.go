@@ -127,7 +127,7 @@ func create(path string, sc schema) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // gone already where it became the store
 	if err := f.Close(); err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (s *Store) enter(ctx context.Context) error {
 // ended returns the error of a context that has ended, with its cause.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
+	if errors.Is(err, cause) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, cause)

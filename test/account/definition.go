@@ -177,13 +177,3 @@ func tagList(tags map[string]string, key, value string) []any {
 	}
 	return list
 }
-
-// spec finds a container by its name.
-func (d *definition) spec(name string) *spec {
-	for _, s := range d.containers {
-		if s.name == name {
-			return s
-		}
-	}
-	return nil
-}

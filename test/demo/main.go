@@ -42,7 +42,7 @@ func run(ctx context.Context, controller, scenario, config string) error {
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer func() { _ = p.stop() }() // where it ended well it is stopped below, and how is told there
 	for !s.complete() {
 		select {
 		case <-ctx.Done():

@@ -20,7 +20,6 @@ type story struct {
 	mu    sync.Mutex
 	start time.Time
 	steps []step
-	stops int
 }
 
 func newStory(start time.Time) *story {

@@ -54,13 +54,6 @@ func newStore() store {
 	return store{byKey: map[string]*series{}, byMetric: map[[2]string][]*series{}}
 }
 
-func sortDims(dims []dimension) []dimension {
-	slices.SortFunc(dims, func(a, b dimension) int {
-		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.value, b.value))
-	})
-	return dims
-}
-
 // seriesKey identifies a metric; dims are sorted.
 func seriesKey(namespace, name string, dims []dimension) string {
 	var b strings.Builder
