@@ -265,6 +265,9 @@ func (c *Controller) target(name string) (Target, error) {
 
 // sleep waits, or returns false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

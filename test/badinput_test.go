@@ -154,9 +154,7 @@ func TestReload(t *testing.T) {
 	}
 	put(strings.Replace(string(good), "resync: 1s", "rsync: 1s", 1))
 	eventually(t, "the failure shows", 20*time.Second, func() bool { return metric("taskwarden_config_last_reload_successful") == "0" })
-	if !strings.Contains(p.stderr.String(), "rsync") {
-		t.Error("the log does not name the field")
-	}
+	eventually(t, "the log names the field", 10*time.Second, func() bool { return strings.Contains(p.stderr.String(), "rsync") })
 	if got := metric(`taskwarden_resync_effective_seconds{target="default"}`); got == "" {
 		t.Error("the old controller no longer runs")
 	}

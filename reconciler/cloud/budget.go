@@ -165,7 +165,11 @@ func (b *bucket) token(ctx context.Context) error {
 	defer func() { <-b.turn }()
 	now := time.Now()
 	token := b.reserve(now)
-	timer := time.NewTimer(token.DelayFrom(now))
+	wait := token.DelayFrom(now)
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
