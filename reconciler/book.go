@@ -115,7 +115,7 @@ func (b *Book) load(ctx context.Context, key fleet.Key) (Memory, error) {
 		if err != nil {
 			return m, err
 		}
-		m.version, m.Findings = it.Version, body.Findings
+		m.version, m.Findings, m.written = it.Version, body.Findings, body.Findings
 	case !errors.Is(err, store.ErrNotFound):
 		return m, fmt.Errorf("read memory of %s: %w", key, err)
 	}
@@ -187,7 +187,7 @@ func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
 		}
 		stops = refined
 	}
-	if !sameFindings(m.Findings, d.Findings) {
+	if !sameFindings(m.written, d.Findings) {
 		if err := b.writeFindings(ctx, d, m); err != nil {
 			return err
 		}
@@ -262,16 +262,18 @@ func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
 		return err
 	}
 	m.version++
+	m.written = d.Findings
 	return nil
 }
 
-// sameFindings compares all but LastSeen: that one is refreshed with the first write that something else needs, or
-// after an hour, so that a lasting finding does not cost a write with each look.
+// sameFindings leaves out what changes with each look without saying anything new, LastSeen and the message's rates:
+// they are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
+// write with each look.
 func sameFindings(a, b []finding.Finding) bool {
 	return slices.EqualFunc(a, b, func(x, y finding.Finding) bool {
 		recent := y.LastSeen.Sub(x.LastSeen) < time.Hour
 		return x.Compare(y) == 0 && x.Status == y.Status && x.Severity == y.Severity && x.Reason == y.Reason &&
-			x.Message == y.Message && x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent
+			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent
 	})
 }
 

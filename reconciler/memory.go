@@ -27,7 +27,8 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
-	version  uint64 // of the stored item; 0: never written
+	version  uint64            // of the stored item; 0: never written
+	written  []finding.Finding // as they stand in that item
 }
 
 // memoryBody is a Memory as stored; the stops are items of their own.
