@@ -65,6 +65,7 @@ type Controller struct {
 	alarms      *alarmPlans
 	metrics     *metrics
 	resyncs     sync.Map // target -> time.Duration, the effective one
+	gauges      sync.Map // target -> map[string]float64, what was said in this minute
 	started     time.Time
 	firstBeat   time.Time // of the heartbeat put by this process; only the controller's own pass uses it
 }

@@ -38,12 +38,14 @@ type counter struct {
 }
 
 func counterKey(target string, d alarm.Datum) string {
-	parts := []string{target, d.At.UTC().Format(time.RFC3339), d.Metric}
+	parts := []string{target, minuteOf(d.At), d.Metric}
 	for _, dim := range d.Dimensions {
 		parts = append(parts, dim.Value)
 	}
 	return strings.Join(parts, "/")
 }
+
+func minuteOf(at time.Time) string { return at.UTC().Truncate(time.Minute).Format(time.RFC3339) }
 
 func (c *counter) write() (store.Write, error) {
 	it, err := encode(kindCounter, c.key, c.body)

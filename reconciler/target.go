@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"taskwarden/reconciler/alarm"
@@ -66,15 +68,30 @@ func (c *Controller) judgeTarget(ctx context.Context, name string, now time.Time
 	return nil
 }
 
+// putGauges says each gauge once a minute, however many passes there are in it; a 1 after a 0 is said at once.
 func (c *Controller) putGauges(ctx context.Context, t Target, now time.Time) error {
-	data := alarm.Gauges(c.book.Findings(t.Name), now)
+	said := c.said(t.Name)
+	data := slices.DeleteFunc(alarm.Gauges(c.book.Findings(t.Name), now), func(d alarm.Datum) bool {
+		was, ok := said[counterKey(t.Name, d)]
+		return ok && was >= d.Value
+	})
 	for part := range slices.Chunk(data, perPut) {
 		if err := t.CloudWatch.PutData(ctx, part); err != nil {
 			return fmt.Errorf("put gauges: %w", err)
 		}
 	}
+	for _, d := range data {
+		said[counterKey(t.Name, d)] = d.Value
+	}
+	maps.DeleteFunc(said, func(key string, _ float64) bool { return !strings.Contains(key, minuteOf(now)) })
 	c.metrics.data.Add(float64(len(data)))
 	return nil
+}
+
+// said holds the gauges that a target's account accepted in this minute. A target's passes never run at the same time.
+func (c *Controller) said(target string) map[string]float64 {
+	m, _ := c.gauges.LoadOrStore(target, map[string]float64{})
+	return m.(map[string]float64)
 }
 
 // putCounters sends the rows whose minute has closed: intent, call, mark. Rows that an earlier attempt may have sent

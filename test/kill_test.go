@@ -1,6 +1,7 @@
 package test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -96,9 +97,12 @@ func mentions(in map[string]any, metric string) bool {
 
 func countsThroughKill(t *testing.T, wait func(*testing.T, *account.Account, *process)) {
 	binary(t) // built before the account's time begins
-	s := incident(t, short)
+	overrides := maps.Clone(short)
+	overrides["tasks"] = "0"
+	s := incident(t, overrides)
 	// The cure comes while the test still runs, so that the crashes end and can be counted.
-	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(100 * time.Second), Do: account.DoDeploy, Service: "prod/django",
+	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(8 * time.Second), Do: account.DoScale, Service: "prod/django", Desired: 4,
+		Why: "nothing dies before the controller's very first start"}, account.Step{At: account.Exactly(100 * time.Second), Do: account.DoDeploy, Service: "prod/django",
 		Set: map[string]map[string]string{"django": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}}, Why: "the cure"})
 	start := time.Now()
 	a, url := serve(t, s)
