@@ -1,6 +1,8 @@
 package reconciler
 
 import (
+	"context"
+
 	"go.uber.org/zap"
 
 	"taskwarden/reconciler/churn"
@@ -51,6 +53,17 @@ func (c *Controller) change(t finding.Transition) {
 	}
 	c.o.Log.Info(said, zap.Stringer("on", t.Key), zap.String("type", t.Type), zap.String("subject", t.Subject),
 		zap.String("severity", string(t.Severity)), zap.String("reason", t.Reason), zap.String("message", t.Message))
+}
+
+// expire frees what the retention has let go, and logs how much that was.
+func (c *Controller) expire(ctx context.Context) {
+	n, err := c.book.Expire(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.o.Log.Error("expired records could not be freed", zap.Error(err))
+	}
+	if n > 0 {
+		c.o.Log.Info("expired records freed", zap.Int("records", n))
+	}
 }
 
 // report logs a summary, on its schedule.

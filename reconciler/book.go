@@ -38,6 +38,7 @@ type Book struct {
 
 	mu       sync.Mutex
 	memories map[fleet.Key]Memory
+	held     map[fleet.Key]map[string]churn.Held // stops that wait, in memory only; a failed write forgets none
 	first    map[string]time.Time
 	counters map[string]*counter
 	applied  map[string]applied
@@ -47,7 +48,7 @@ type Book struct {
 // were not sent, and alarms written.
 func OpenBook(ctx context.Context, s store.Store, retention time.Duration, counting bool) (*Book, error) {
 	b := &Book{
-		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{},
+		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{},
 		first: map[string]time.Time{}, counters: map[string]*counter{}, applied: map[string]applied{},
 	}
 	for it, err := range store.All(ctx, s, kindMemory, "") {
@@ -94,7 +95,7 @@ func (b *Book) Begin(ctx context.Context, target string, now time.Time) error {
 func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 	b.mu.Lock()
 	m, ok := b.memories[key]
-	first := b.first[key.Target]
+	first, held := b.first[key.Target], b.held[key]
 	b.mu.Unlock()
 	if !ok {
 		var err error
@@ -102,7 +103,7 @@ func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 			return m, err
 		}
 	}
-	m.History.Since = first.Add(-firstLook)
+	m.History.Since, m.History.Held = first.Add(-firstLook), held
 	return m, nil
 }
 
@@ -169,6 +170,10 @@ func (b *Book) Record(ctx context.Context, d Decision) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.memories[d.Key] = m
+	b.held[d.Key] = d.Held
+	if len(d.Held) == 0 {
+		delete(b.held, d.Key)
+	}
 	return nil
 }
 
@@ -192,7 +197,7 @@ func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
 			return err
 		}
 	}
-	m.Findings, m.History.Held, m.History.Stops = d.Findings, d.Held, bounded(stops)
+	m.Findings, m.History.Stops = d.Findings, bounded(stops)
 	return nil
 }
 
@@ -393,4 +398,16 @@ func (b *Book) peek(key fleet.Key) Memory {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.memories[key]
+}
+
+// Expire frees the bytes of items that have expired, in engines that do not do that by themselves; such items read as
+// absent before.
+func (b *Book) Expire(ctx context.Context) (int, error) {
+	engine, ok := b.store.(interface {
+		Sweep(ctx context.Context, most int) (int, error)
+	})
+	if !ok {
+		return 0, nil
+	}
+	return engine.Sweep(ctx, 0)
 }

@@ -243,3 +243,27 @@ func recordAll(rt *rapid.T, t *testing.T, b *Book, all []churn.Stop, at time.Tim
 	}
 	return b.Record(t.Context(), Decision{Key: django, At: at, New: fresh}) == nil
 }
+
+// Counters that were sent are freed a day later, stops after their retention.
+func TestExpire(t *testing.T) {
+	now := noon
+	s, err := bolt.Open(t.TempDir(), bolt.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	b := openBook(t, s)
+	record(t, b, noon, death("a", noon))
+	if err := b.mark(t.Context(), b.due("prod", noon.Add(time.Hour)), counterSent, noon); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		freed int
+	}{{23 * time.Hour, 0}, {25 * time.Hour, 2}, {89 * 24 * time.Hour, 0}, {91 * 24 * time.Hour, 1}} {
+		now = noon.Add(c.after)
+		if n, err := b.Expire(t.Context()); n != c.freed || err != nil {
+			t.Errorf("after %s: %d freed, %v; want %d", c.after, n, err, c.freed)
+		}
+	}
+}

@@ -107,6 +107,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	schedules := cron.New()
 	schedules.Schedule(c.o.AlarmAudit, cron.FuncJob(c.alarms.dueAll))
 	schedules.Schedule(c.o.Report, cron.FuncJob(c.report))
+	schedules.Schedule(cron.Every(time.Hour), cron.FuncJob(func() { c.expire(ctx) }))
 	schedules.Start()
 	<-ctx.Done()
 	<-schedules.Stop().Done()
