@@ -39,7 +39,7 @@ type Decision struct {
 	At       time.Time
 	New      []churn.Stop // to be recorded, once each
 	Refined  []churn.Stop // recorded before; evidence has completed them
-	Held     map[string]time.Time
+	Held     map[string]churn.Held
 	Findings []finding.Finding
 	Wants    []churn.Want
 	Changes  []finding.Transition

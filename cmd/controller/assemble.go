@@ -121,11 +121,16 @@ func policiesOf(cfg config.Config) (reconciler.Policies, error) {
 		Logs:       cfg.Detect.Logs.Enabled, LogLines: cfg.Detect.Logs.Lines, TailLines: tailLines, Knowledge: knowledge,
 	}}
 	for _, o := range cfg.Detect.Overrides {
-		p.Overrides = append(p.Overrides, reconciler.Override{
-			Match: fleet.Scope{Clusters: o.Match.Clusters, Services: o.Match.Services}, Threshold: o.Threshold,
-		})
+		p.Overrides = append(p.Overrides, reconciler.Override{Match: scopeOf(o.Match), Threshold: o.Threshold})
+	}
+	for _, l := range cfg.Detect.Logs.Locations {
+		p.Churn.Locations = append(p.Churn.Locations, churn.Location{Match: scopeOf(l.Match), Group: l.Group, Stream: l.Stream})
 	}
 	return p, nil
+}
+
+func scopeOf(m config.Match) fleet.Scope {
+	return fleet.Scope{Clusters: m.Clusters, Services: m.Services}
 }
 
 // policyVariables are the environment variables that policies name: their values may be kept, to be compared.

@@ -3,7 +3,7 @@
 // Everything here is pure: facts in, conclusions out. The verdict on one task comes from an ordered table of rules
 // (rules.go), the first that matches decides; the culprit comes from the order of events and the exit codes (culprit.go);
 // crash signatures in the last log lines come from a rule base (signatures.go); and Judge puts a service's observation
-// and its history together.
+// and its history together. docs/verdicts.md shows the tables; a test keeps it true.
 package churn
 
 import (
@@ -118,10 +118,16 @@ const (
 
 // History is what is remembered of a service.
 type History struct {
-	Stops    []Stop               // recorded ones, oldest first
-	Since    time.Time            // from when on stops of this service would have been seen
-	Deployed time.Time            // when the last deployment known began; it restarts the clearing clock and closes nothing
-	Held     map[string]time.Time // stops by ARN that wait, with the complete look that first showed them
+	Stops    []Stop          // recorded ones, oldest first
+	Since    time.Time       // from when on stops of this service would have been seen
+	Deployed time.Time       // when the last deployment known began; it restarts the clearing clock and closes nothing
+	Held     map[string]Held // stops by ARN that wait for the next complete look
+}
+
+// Held is a stop of low confidence that is not recorded yet.
+type Held struct {
+	Since time.Time // the complete look that first showed it; zero: only partial ones have
+	Stop  Stop      // as the latest look that showed it judged it
 }
 
 // Policy is the configured part of judging (configuration section "detect").
@@ -135,7 +141,15 @@ type Policy struct {
 	Logs           bool          // read the culprit's last lines
 	LogLines       int
 	TailLines      int        // how many of them are kept with a stop
+	Locations      []Location // where logs are whose place the task definition does not tell; the first that matches wins
 	Knowledge      *Knowledge // known sidecars and signatures
+}
+
+// Location is a place in CloudWatch Logs, for services that match. Group and Stream may hold {cluster}, {service}, {family},
+// {container} and {task} (the task's id). Stream must hold {task}: lines of several tasks could not be told apart.
+type Location struct {
+	Match         fleet.Scope
+	Group, Stream string
 }
 
 // Want is a log stream that the next judgement would like to have read.
@@ -148,9 +162,9 @@ type Want struct {
 
 // Judgement is what one look at a service and its history mean.
 type Judgement struct {
-	New     []Stop               // stops not yet recorded whose verdict is final, oldest first
-	Refined []Stop               // recorded stops that evidence has completed
-	Held    map[string]time.Time // stops that wait for the next complete look
+	New     []Stop          // stops not yet recorded whose verdict is final, oldest first
+	Refined []Stop          // recorded stops that evidence has completed
+	Held    map[string]Held // stops that wait for the next complete look
 	Wants   []Want
 	Claims  []finding.Claim
 }

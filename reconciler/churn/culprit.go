@@ -2,6 +2,7 @@ package churn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"taskwarden/reconciler/fleet"
@@ -17,20 +18,82 @@ func victimCode(code int) bool {
 // stopTimeoutSeconds is ECS's default between SIGTERM and SIGKILL (ContainerDefinition.stopTimeout).
 const stopTimeoutSeconds = 30
 
-// Ranks of the evidence against a container, strongest first. The highest alone is the culprit; a tie is nobody.
-const (
-	rankReason    = 100 // AWS itself names its failure
-	rankSignature = 90  // its log ends in a fatal crash
-	rankSignal    = 85  // it died of a signal that nobody sends to stop a task: SEGV, ABRT, TRAP, ILL, FPE, BUS
-	rankAgent     = 82  // a known agent that failed: agents end well when told to stop
-	rankFailed    = 80  // it failed; applications may do so when told to stop
-	rankNoCode    = 60  // it has no exit code, beside others that were told to stop
-	rankKilled    = 50  // SIGKILL, too early for a stop timeout
-	rankEnded     = 40  // it ended with 0 and all others were told to stop
-	rankMaybe     = 38  // SIGKILL, and no times tell whether it was the stop timeout's
-	rankAgentEnds = 35  // the same of an agent
-	rankVictim    = 10
-)
+// suspect is one container of a task that ended with a container, and what is known of it.
+type suspect struct {
+	facts
+	box     fleet.Container
+	agent   bool // a known agent or proxy
+	crashed bool // its log ends in a fatal crash
+}
+
+// exited tells whether AWS gave the exit code, and that is the one meant.
+func (s suspect) exited(meant func(code int) bool) bool {
+	return s.box.ExitCode != nil && meant(*s.box.ExitCode)
+}
+
+func (s suspect) failed() bool { return s.exited(func(c int) bool { return c != 0 && !victimCode(c) }) }
+func (s suspect) ended() bool  { return s.exited(func(c int) bool { return c == 0 }) }
+func (s suspect) killed() bool { return s.exited(func(c int) bool { return c == 137 }) }
+
+// charge is one kind of evidence against a container.
+type charge struct {
+	id    string
+	what  string // for the documentation
+	holds func(s suspect) bool
+	why   string                 // for the verdict
+	exact func(s suspect) string // in place of why, where the container's own words or code belong in it
+}
+
+// charges are in order, strongest first: the first that holds is the container's, and the container with the strongest
+// one alone is the culprit. Two with the same: nobody. The last row holds for all, and accuses nobody.
+var charges = []charge{
+	{id: "own-reason", what: "AWS itself names the container's failure",
+		holds: func(s suspect) bool { return failingReason(s.box.Reason) },
+		exact: func(s suspect) string { return "AWS names its failure: " + Mask(s.box.Reason) }},
+	{id: "fatal-signature", what: "its log ends in a fatal crash",
+		holds: func(s suspect) bool { return s.crashed }, why: "its log ends in a crash"},
+	{id: "signal", what: "it died of a signal that nobody sends to stop a task: SEGV, ABRT, TRAP, ILL, FPE, BUS (exit 131 to 139)",
+		holds: func(s suspect) bool { return s.exited(func(c int) bool { return c >= 131 && c <= 139 && c != 137 }) },
+		exact: func(s suspect) string {
+			return fmt.Sprintf("exit %d: it died of signal %d", *s.box.ExitCode, *s.box.ExitCode-128)
+		}},
+	{id: "agent-failed", what: "a known agent that failed: agents end well when told to stop",
+		holds: func(s suspect) bool { return s.agent && s.failed() },
+		exact: func(s suspect) string {
+			return fmt.Sprintf("exit %d: an agent that failed by itself", *s.box.ExitCode)
+		}},
+	{id: "failed", what: "it failed; applications may also do so when told to stop",
+		holds: suspect.failed,
+		exact: func(s suspect) string {
+			return fmt.Sprintf("exit %d, which no other container had first", *s.box.ExitCode)
+		}},
+	{id: "no-exit-code", what: "it has no exit code, beside others that were told to stop",
+		holds: func(s suspect) bool { return s.box.ExitCode == nil }, why: "it has no exit code, and the others were told to stop"},
+	{id: "killed-early", what: "SIGKILL (137), too early for a stop timeout",
+		holds: func(s suspect) bool { return s.killed() && !s.Task.StoppingAt.IsZero() && !s.timedOut() },
+		why:   "exit 137: it was killed before a stop timeout"},
+	{id: "ended", what: "it ended with 0 and all others were told to stop",
+		holds: func(s suspect) bool { return s.ended() && !s.agent }, why: "it ended with 0, the others were told to stop"},
+	{id: "killed", what: "SIGKILL (137), and no times tell whether it was the stop timeout's",
+		holds: func(s suspect) bool { return s.killed() && s.Task.StoppingAt.IsZero() },
+		why:   "exit 137: it was killed, and the others ended well or were told to stop"},
+	{id: "agent-ended", what: "a known agent that ended with 0",
+		holds: suspect.ended, why: "it ended with 0, the others were told to stop"},
+	{id: "victim", what: "an exit code of a process that was told to stop (143, 130, 137 after the stop timeout): never the culprit",
+		holds: func(suspect) bool { return true }},
+}
+
+// against is the index of the strongest charge that holds against the container.
+func (s suspect) against() int {
+	return slices.IndexFunc(charges, func(c charge) bool { return c.holds(s) })
+}
+
+func (s suspect) evidence(i int) string {
+	if exact := charges[i].exact; exact != nil {
+		return exact(s)
+	}
+	return charges[i].why
+}
 
 // culprit finds whose end made the task stop, and says why in one sentence. nil: nobody, or it cannot be told.
 func culprit(f facts, cause Cause, k *Knowledge, sigs []Signature) (*fleet.Container, string) {
@@ -45,33 +108,36 @@ func culprit(f facts, cause Cause, k *Knowledge, sigs []Signature) (*fleet.Conta
 		return f.starting()
 	case ELBHealthCheck, ContainerHealthCheck:
 		return f.unhealthy(k)
+	default:
+		return nil, ""
 	}
-	return nil, ""
 }
 
-// byEvidence ranks the containers; helpers that did their work and containers known not to be essential do not count.
+// byEvidence weighs the containers; helpers that did their work and containers known not to be essential do not count.
 func (f facts) byEvidence(k *Knowledge, sigs []Signature) (*fleet.Container, string) {
 	if len(f.Task.Containers) == 1 {
-		return &f.Task.Containers[0], "it is the task's only container"
+		return f.only()
 	}
-	var best *fleet.Container
-	top, why, tie := 0, "", false
+	victim := len(charges) - 1
+	strongest, why, tie := victim, "", false
+	var guilty *fleet.Container
 	for i := range f.Task.Containers {
 		c := &f.Task.Containers[i]
 		if f.innocent(*c) {
 			continue
 		}
-		r, reason := f.rank(*c, k, sigs)
-		if r > top {
-			best, top, why, tie = c, r, reason, false
-		} else if r == top {
+		s := suspect{facts: f, box: *c, agent: k.Sidecar(c.Name, f.image(*c)), crashed: hasFatal(sigs, c.Name)}
+		switch at := s.against(); {
+		case at < strongest:
+			guilty, strongest, why, tie = c, at, s.evidence(at), false
+		case at == strongest:
 			tie = true
 		}
 	}
-	if tie || top <= rankVictim {
+	if tie || guilty == nil {
 		return nil, "the exit codes do not tell which container ended first"
 	}
-	return best, why
+	return guilty, why
 }
 
 func (f facts) innocent(c fleet.Container) bool {
@@ -85,42 +151,8 @@ func (f facts) innocent(c fleet.Container) bool {
 	return ok && (!d.Essential || f.Definition.Helper(c.Name) && c.ExitCode != nil && *c.ExitCode == 0)
 }
 
-func (f facts) rank(c fleet.Container, k *Knowledge, sigs []Signature) (int, string) {
-	known := k.Sidecar(c.Name, f.image(c))
-	switch {
-	case failingReason(c.Reason):
-		return rankReason, "AWS names its failure: " + Mask(c.Reason)
-	case hasFatal(sigs, c.Name):
-		return rankSignature, "its log ends in a crash"
-	case c.ExitCode == nil:
-		return rankNoCode, "it has no exit code, and the others were told to stop"
-	}
-	switch code := *c.ExitCode; {
-	case code >= 131 && code <= 139 && code != 137:
-		return rankSignal, fmt.Sprintf("exit %d: it died of signal %d", code, code-128)
-	case code == 137 && f.Task.StoppingAt.IsZero():
-		return rankMaybe, "exit 137: it was killed, and the others ended well or were told to stop"
-	case code == 137 && !f.timedOut():
-		return rankKilled, "exit 137: it was killed before a stop timeout"
-	case victimCode(code):
-		return rankVictim, ""
-	case code != 0 && known:
-		return rankAgent, fmt.Sprintf("exit %d: an agent that failed by itself", code)
-	case code != 0:
-		return rankFailed, fmt.Sprintf("exit %d, which no other container had first", code)
-	case known:
-		return rankAgentEnds, "it ended with 0, the others were told to stop"
-	}
-	return rankEnded, "it ended with 0, the others were told to stop"
-}
-
 func hasFatal(sigs []Signature, container string) bool {
-	for _, s := range sigs {
-		if s.Container == container && s.Fatal {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(sigs, func(s Signature) bool { return s.Container == container && s.Fatal })
 }
 
 // failingReason: the container's reason tells its own failure, not what happened to it while the task stopped.

@@ -27,6 +27,7 @@ func sourcesOf(t fleet.Task, v Verdict) []Source {
 		if !t.Ran() {
 			return nil
 		}
+	default:
 	}
 	if v.Culprit != nil {
 		if c, ok := t.Container(v.Culprit.Container); ok {
@@ -50,7 +51,7 @@ func (s Stop) refine(o fleet.Observation, p Policy, now time.Time) (Stop, bool) 
 		s.LogsAt, s.Sources = LogsNone, nil
 		return s, true
 	}
-	located := s.locate(o)
+	located := s.locate(o, p)
 	if len(s.Sources) == 0 {
 		s.LogsAt = LogsNone
 		return s, true
@@ -65,29 +66,47 @@ func (s Stop) refine(o fleet.Observation, p Policy, now time.Time) (Stop, bool) 
 }
 
 // locate finds out where the sources' logs are, once the definition is known, and says why where it cannot be told.
-func (s *Stop) locate(o fleet.Observation) bool {
+func (s *Stop) locate(o fleet.Observation, p Policy) bool {
 	d, ok := o.Definitions[s.TaskDefinition]
 	if !ok || !slices.ContainsFunc(s.Sources, func(src Source) bool { return src.Ref == (fleet.LogRef{}) }) {
 		return false
 	}
 	var found []Source
 	for _, src := range s.Sources {
-		name := src.Container.Name
-		c, ok := d.Container(name)
-		if !ok {
-			s.say("no log: container " + Mask(name) + " is not in the task definition")
-			continue
-		}
-		ref, why := fleet.LogOf(fleet.Task{ARN: s.TaskARN, Containers: []fleet.Container{src.Container}}, c)
+		ref, why := s.logOf(d, src.Container)
 		if why != "" {
-			s.say("no log: " + Mask(why))
-			continue
+			if ref, ok = p.logOf(o.Key, *s, src.Container.Name); !ok {
+				s.say("no log: " + Mask(why))
+				continue
+			}
+			s.say(Mask("log " + ref.Stream + " of group " + ref.Group + " by detect.logs.locations: " + why))
 		}
 		src.Ref = ref
 		found = append(found, src)
 	}
 	s.Sources = found
 	return true
+}
+
+// logOf is where the definition says that the container's log is, or why it does not.
+func (s *Stop) logOf(d fleet.Definition, c fleet.Container) (fleet.LogRef, string) {
+	def, ok := d.Container(c.Name)
+	if !ok {
+		return fleet.LogRef{}, "container " + c.Name + " is not in the task definition"
+	}
+	return fleet.LogOf(fleet.Task{ARN: s.TaskARN, Containers: []fleet.Container{c}}, def)
+}
+
+// logOf is where the configuration says that the log is, or false.
+func (p Policy) logOf(key fleet.Key, s Stop, container string) (fleet.LogRef, bool) {
+	i := slices.IndexFunc(p.Locations, func(l Location) bool { return l.Match.Cluster(key.Cluster) && l.Match.Service(key.Service) })
+	if i < 0 || p.Locations[i].Stream == "" {
+		return fleet.LogRef{}, false
+	}
+	family, _, _ := strings.Cut(fleet.NameOf(s.TaskDefinition), ":")
+	fill := strings.NewReplacer("{cluster}", key.Cluster, "{service}", key.Service, "{family}", family,
+		"{container}", container, "{task}", fleet.NameOf(s.TaskARN))
+	return fleet.LogRef{Group: fill.Replace(p.Locations[i].Group), Stream: fill.Replace(p.Locations[i].Stream)}, true
 }
 
 // judgeLogs reads the lines: signatures, the culprit where the exit codes did not tell, and the tail that is kept.

@@ -19,8 +19,9 @@ func (c Cause) Planned() bool {
 	switch c {
 	case Deployment, ScaleIn, OperatorStop, HostDrain, SpotInterruption, Maintenance, TaskScheduledEnd:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Explain says why a task stopped, who is to blame and how sure that is. It is total: any input has a verdict, and what is

@@ -15,7 +15,7 @@ import (
 //
 //   - New: stopped tasks of the service that are not recorded. A verdict of low confidence waits in Held until a complete
 //     look later than the one that first showed it, unless something makes it surer before. A held stop that a complete
-//     look no longer shows is dropped: AWS has forgotten the task, and nothing can be said of it any more.
+//     look no longer shows is recorded as it was last judged: AWS has forgotten the task, and nothing will make it surer.
 //   - Refined: recorded stops whose wanted logs have come, were found nowhere, or can be looked for now.
 //   - Wants: logs of unplanned stops, at most 20 stops a look, newest first.
 //   - Claims: SilentChurn, SidecarCrash and SidecarDown; none of a service that is gone.
@@ -49,7 +49,9 @@ func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
 }
 
 func byTime(stops []Stop) []Stop {
-	return slices.SortedStableFunc(slices.Values(stops), Stop.compare)
+	out := slices.Clone(stops)
+	slices.SortStableFunc(out, Stop.compare)
+	return out
 }
 
 func (s Stop) compare(o Stop) int {
@@ -57,31 +59,42 @@ func (s Stop) compare(o Stop) int {
 }
 
 // newStops judges the stopped tasks that are not recorded yet.
-func newStops(o fleet.Observation, h History, p Policy, recorded map[string]bool) ([]Stop, map[string]time.Time) {
-	held := map[string]time.Time{}
-	if !o.Complete {
-		maps.Copy(held, h.Held) // not seeing them now says nothing
-	}
+func newStops(o fleet.Observation, h History, p Policy, recorded map[string]bool) ([]Stop, map[string]Held) {
+	held := map[string]Held{}
 	var out []Stop
+	shown := map[string]bool{}
 	for _, t := range stoppedTasks(o) {
+		shown[t.ARN] = true
 		if recorded[t.ARN] {
-			delete(held, t.ARN)
 			continue
 		}
 		s := stopOf(t, o, p)
-		first, waits := h.Held[t.ARN]
-		if s.Verdict.Confidence == Low && !(waits && o.Complete && o.At.After(first)) {
-			if waits {
-				held[t.ARN] = first
-			} else if o.Complete {
-				held[t.ARN] = o.At
-			}
+		was := h.Held[t.ARN]
+		if s.Verdict.Confidence != Low || was.over(o.Seen) {
+			out = append(out, s)
 			continue
 		}
-		delete(held, t.ARN)
-		out = append(out, s)
+		if was.Since.IsZero() && o.Complete {
+			was.Since = o.At
+		}
+		held[t.ARN] = Held{was.Since, s}
+	}
+	for arn, was := range h.Held {
+		switch {
+		case shown[arn], recorded[arn]:
+		case o.Complete && o.At.After(was.Since):
+			was.Stop.say("AWS no longer shows the task: a complete look at " + o.At.UTC().Format(time.RFC3339) + " came without it, so this verdict stays as it is")
+			out = append(out, was.Stop)
+		default:
+			held[arn] = was // not seeing it now says nothing
+		}
 	}
 	return byTime(out), held
+}
+
+// over tells whether a stop that is shown again has waited long enough: for a complete look after the first one.
+func (h Held) over(seen fleet.Seen) bool {
+	return seen.Complete && !h.Since.IsZero() && seen.At.After(h.Since)
 }
 
 // stoppedTasks are the service's, each once, in its latest version.

@@ -23,7 +23,7 @@ type Knowledge struct {
 
 type userSignature struct {
 	name  string
-	re    *regexp.Regexp
+	re    expression
 	fatal bool
 }
 
@@ -45,7 +45,7 @@ func NewKnowledge(sidecars []string, signatures []SignatureRule) (*Knowledge, er
 		if err != nil || s.Pattern == "" {
 			return nil, fmt.Errorf("signature %q: pattern %q cannot be used: %w", s.Name, s.Pattern, orEmpty(err))
 		}
-		k.signatures = append(k.signatures, userSignature{s.Name, re, s.Fatal})
+		k.signatures = append(k.signatures, userSignature{s.Name, expressionOf(re), s.Fatal})
 	}
 	return k, nil
 }

@@ -24,10 +24,17 @@ const (
 type record struct {
 	line    int // index of the line it came from
 	text    string
+	folded  string // text as expressions look for words in it
 	level   level
 	stamped bool      // Go's standard logger wrote it: it has no levels
 	at      time.Time // zero: none was found
 }
+
+// say sets the message.
+func (r *record) say(text string) { r.text, r.folded = text, fold(text) }
+
+// shows tells whether the message matches.
+func (r record) shows(x expression) bool { return x.match(r.text, r.folded) }
 
 // maxRecord bounds what is looked at of one line: headers of crashes are short.
 const maxRecord = 16 << 10
@@ -65,7 +72,7 @@ func recordsOf(i int, l string) []record {
 	var out []record
 	for part := range strings.SplitSeq(r.text, "\n") {
 		next := r
-		next.text = strings.TrimRight(part, "\r ")
+		next.say(strings.TrimRight(part, "\r "))
 		out = append(out, next)
 	}
 	return out
@@ -172,7 +179,7 @@ func (r *record) unwrapJSON() bool {
 }
 
 var (
-	logfmt      = regexp.MustCompile(`(?:^|\s)(?:level|lvl|severity)=\S+.*\s(?:msg|message)=|(?:^|\s)(?:msg|message)=.*\s(?:level|lvl|severity)=`)
+	logfmt      = re(`(?:^|\s)(?:level|lvl|severity)=\S+.*\s(?:msg|message)=|(?:^|\s)(?:msg|message)=.*\s(?:level|lvl|severity)=`)
 	logfmtLevel = regexp.MustCompile(`(?:^|\s)(?:level|lvl|severity)="?(\w+)`)
 	logfmtText  = regexp.MustCompile(`(?:^|\s)(?:msg|message)=("(?:[^"\\]|\\.)*"|\S+)`)
 	logfmtTime  = regexp.MustCompile(`(?:^|\s)(?:time|ts|t)="?([0-9T:.+Z-]{19,35})`)
@@ -217,9 +224,11 @@ func levelOf(s string) level {
 	return info
 }
 
+var oneForm = strings.NewReplacer("/", "-", "T", " ", ",", ".")
+
 // stamp reads the parts of a time that order lines; the offset does not matter within one log.
 func stamp(s string) time.Time {
-	s = strings.NewReplacer("/", "-", "T", " ", ",", ".").Replace(s)
+	s = oneForm.Replace(s)
 	for _, layout := range []string{"2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t
@@ -250,10 +259,10 @@ func reversed(rs []record) bool {
 	if up+down > 0 {
 		return down > 2*up
 	}
-	head := slices.IndexFunc(rs, func(r record) bool { return goHeader.MatchString(r.text) })
+	head := slices.IndexFunc(rs, func(r record) bool { return r.shows(goHeader) })
 	if head < 0 {
 		return false
 	}
-	isTrace := func(r record) bool { return goroutine.MatchString(r.text) }
+	isTrace := func(r record) bool { return r.shows(goroutine) }
 	return slices.ContainsFunc(rs[max(0, head-4):head], isTrace) && !slices.ContainsFunc(rs[head:], isTrace)
 }

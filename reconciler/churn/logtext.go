@@ -1,7 +1,7 @@
 package churn
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,10 +31,10 @@ func newLogText(lines []string) logText {
 	l.shutdown = len(l.records)
 	for i, r := range l.records {
 		line := lines[r.line][:min(len(lines[r.line]), maxRecord)] // a structured line may name the signal beside its message
-		if l.shutdown == len(l.records) && shutdownBegan.MatchString(line) && !recovered.MatchString(r.text) {
+		if l.shutdown == len(l.records) && shutdownBegan.MatchString(line) && !r.shows(recovered) {
 			l.shutdown = i
 		}
-		l.race = l.race || raceReport.MatchString(r.text)
+		l.race = l.race || r.shows(raceReport)
 	}
 	l.join()
 	return l
@@ -51,7 +51,7 @@ func (l *logText) join() {
 		glued := a.text + b.text
 		for _, s := range []string{whole, glued} {
 			if !patterns[0].re.MatchString(a.text) && (patterns[0].re.MatchString(s) || patterns[1].re.MatchString(s) || patterns[2].re.MatchString(s)) {
-				a.text = s
+				a.say(s)
 			}
 		}
 	}
@@ -62,20 +62,22 @@ var javaFlags = re(`-XX:[+\w]`)
 
 func (l logText) matches(p pattern, i int) bool {
 	r := l.records[i]
-	if r.text == "" || !p.re.MatchString(r.text) || javaFlags.MatchString(r.text) {
+	if r.text == "" || p.weak && i > l.shutdown || !r.shows(p.re) || r.shows(javaFlags) {
 		return false
 	}
-	if p.weak && i > l.shutdown {
-		return false
+	return p.credible(r)
+}
+
+// credible weighs who wrote the line. What a runtime writes itself carries no level, or the worst: any other level is a
+// logger's, which speaks of a panic that somebody caught, or quotes another's words.
+func (p pattern) credible(r record) bool {
+	switch {
+	case p.raw:
+		return r.level == none || r.level == worst || p.reported && r.level == bad
+	case r.level == none:
+		return p.least != bad || !r.shows(warned)
 	}
-	if p.least > none && r.level != none && r.level < p.least || p.least == bad && r.level == none && warned.MatchString(r.text) {
-		return false
-	}
-	if p.raw && r.level != none && r.level != worst {
-		// A logger says it: a panic that somebody caught, or another's words.
-		return strings.HasPrefix(p.name, "go-") && r.level == bad && p.name != "go-concurrent-map-writes" && p.name != "go-concurrent-map-iteration" && p.name != "go-deadlock"
-	}
-	return true
+	return r.level >= p.least
 }
 
 func always(logText, int) bool { return true }
@@ -95,10 +97,10 @@ func (l logText) died(i int) bool {
 // caughtNear looks for a recovery in the lines around a header, the trace included.
 func (l logText) caughtNear(i int) bool {
 	for j := max(0, i-3); j < min(len(l.records), i+40); j++ {
-		if recovered.MatchString(l.records[j].text) && !strings.Contains(l.records[j].text, "[recovered") {
+		if l.records[j].shows(recovered) && !strings.Contains(l.records[j].text, "[recovered") {
 			return true
 		}
-		if j > i && !trace.MatchString(l.records[j].text) {
+		if j > i && !l.records[j].shows(trace) {
 			break
 		}
 	}
@@ -107,7 +109,7 @@ func (l logText) caughtNear(i int) bool {
 
 func (l logText) tracedAfter(i int) bool {
 	for _, r := range l.records[i+1 : min(len(l.records), i+6)] {
-		if goroutine.MatchString(r.text) {
+		if r.shows(goroutine) {
 			return true
 		}
 	}
@@ -126,7 +128,7 @@ func (l logText) livesOn(i int) bool {
 	alive := 0
 	for _, r := range l.records[i+1:] {
 		sameTime := !r.at.IsZero() && !died.IsZero() && r.at.Sub(died) < time.Second
-		if !sameTime && !trace.MatchString(r.text) && (r.level != none || !r.at.IsZero()) {
+		if !sameTime && !r.shows(trace) && (r.level != none || !r.at.IsZero()) {
 			alive++
 		}
 	}
@@ -137,7 +139,7 @@ var javaEnds = re(`VM is shutting down|Terminating due to java|Aborting due to j
 
 func (l logText) javaDied(i int) bool {
 	for _, r := range l.records {
-		if javaEnds.MatchString(r.text) {
+		if r.shows(javaEnds) {
 			return true
 		}
 	}
@@ -148,7 +150,7 @@ func (l logText) javaDied(i int) bool {
 // goesOn tells whether anything but a stack trace follows.
 func (l logText) goesOn(i int) bool {
 	for _, r := range l.records[i+1:] {
-		if !trace.MatchString(r.text) {
+		if !r.shows(trace) {
 			return true
 		}
 	}
@@ -160,14 +162,14 @@ var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|
 
 func (l logText) pythonDied(i int) bool {
 	for _, r := range l.records[i:] {
-		if pythonEnds.MatchString(r.text) {
+		if r.shows(pythonEnds) {
 			return true
 		}
 	}
 	if i > l.shutdown || l.records[i].level != none {
 		return false
 	}
-	if i > 0 && (l.records[i-1].level >= bad || pythonLogged.MatchString(l.records[i-1].text)) {
+	if i > 0 && (l.records[i-1].level >= bad || l.records[i-1].shows(pythonLogged)) {
 		return false
 	}
 	return !l.goesOn(i)
@@ -184,7 +186,7 @@ var worker = re(`(?i)\b(?:worker|child|children)\b|\bfork\b|Perhaps out of memor
 
 // notWorker: the line does not speak of a child process, which its parent replaces.
 func (l logText) notWorker(i int) bool {
-	return !worker.MatchString(l.records[i].text) && l.records[i].level != warn
+	return !l.records[i].shows(worker) && l.records[i].level != warn
 }
 
 var gaveUpText = re(`(?i)application run finished|\bexiting\b|cannot start|failed to start|\bfatal\b|\baborting\b|unhandled|uncaught|^panic: |exit status [1-9]|shutting down with error`)
@@ -196,11 +198,11 @@ func (l logText) refused(i int) bool {
 
 // gaveUp: the line or one near its end says that the process ends of it.
 func (l logText) gaveUp(i int) bool {
-	if l.records[i].level == worst || gaveUpText.MatchString(l.records[i].text) {
+	if l.records[i].level == worst || l.records[i].shows(gaveUpText) {
 		return true
 	}
 	for _, r := range l.records[min(i+1, len(l.records)):min(len(l.records), i+4)] {
-		if gaveUpText.MatchString(r.text) {
+		if r.shows(gaveUpText) {
 			return true
 		}
 	}
@@ -208,44 +210,45 @@ func (l logText) gaveUp(i int) bool {
 }
 
 // goFrame is the place line of a Go stack trace; two of them show a trace that lost even its goroutine line.
-var goFrame = regexp.MustCompile(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)
-var pythonFrame = regexp.MustCompile(`^\s*File "[^"]+", line \d+, in `)
-var pythonError = regexp.MustCompile(`^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$)`)
+var goFrame = re(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)
+var pythonFrame = re(`^\s*File "[^"]+", line \d+, in `)
+var pythonError = re(`^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$)`)
 
-// traces finds crashes whose header the tail has lost, and panics that were caught.
-func (l logText) traces(add func(string, bool, int), found map[string]Signature) {
-	_, hasPanic := found["go-panic"]
-	for _, name := range []string{"go-nil-deref", "go-concurrent-map-writes", "go-concurrent-map-iteration", "go-deadlock", "oom", "segv"} {
-		_, ok := found[name]
-		hasPanic = hasPanic || ok
+// add notes a signature seen at a line.
+type add func(name string, fatal bool, line int)
+
+// pythonTrace finds a traceback whose header the tail has lost: a frame, and then the error that ends it.
+func (l logText) pythonTrace(add add) {
+	frame := slices.IndexFunc(l.records, func(r record) bool { return r.shows(pythonFrame) })
+	if frame < 0 {
+		return
 	}
-	caught, frames := -1, 0
-	for i, r := range l.records {
-		if recovered.MatchString(r.text) && caught < 0 && !strings.HasPrefix(r.text, "panic: ") {
-			caught = i
+	for i, r := range l.records[frame:] {
+		if r.level == none && r.shows(pythonError) {
+			add("python-traceback", !l.goesOn(frame+i) && frame+i < l.shutdown, r.line)
+			return
 		}
-		if pythonFrame.MatchString(r.text) {
+	}
+}
+
+// goTrace finds a panic that was caught or, where none was, one whose header the tail has lost: a goroutine's line or two
+// frames that no logger wrote, after which nothing lives on.
+func (l logText) goTrace(add add) {
+	caught := slices.IndexFunc(l.records, func(r record) bool {
+		return r.shows(recovered) && !strings.HasPrefix(r.text, "panic: ")
+	})
+	if caught >= 0 {
+		add("go-panic", false, l.records[caught].line)
+		return
+	}
+	frames := 0
+	for i, r := range l.records {
+		if r.shows(goFrame) {
 			frames++
 		}
-		_, known := found["python-traceback"]
-		if frames > 0 && !known && pythonError.MatchString(r.text) && r.level == none {
-			add("python-traceback", !l.goesOn(i) && i < l.shutdown, r.line)
-		}
-	}
-	switch {
-	case hasPanic || l.race:
-	case caught >= 0:
-		add("go-panic", false, l.records[caught].line)
-	default:
-		frames := 0
-		for i, r := range l.records {
-			if goFrame.MatchString(r.text) {
-				frames++
-			}
-			if (goroutine.MatchString(r.text) || frames == 2) && r.level == none && !l.livesOn(i) {
-				add("go-panic", true, r.line)
-				return
-			}
+		if (r.shows(goroutine) || frames == 2) && r.level == none && !l.livesOn(i) {
+			add("go-panic", true, r.line)
+			return
 		}
 	}
 }

@@ -2,6 +2,7 @@ package churn
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,37 +29,42 @@ func Mask(line string) string {
 	return line
 }
 
-var secrets = []struct {
-	re *regexp.Regexp
+// secret is one kind of credential.
+type secret struct {
+	re expression
 	// keep is the number of the group in front of the secret that stays; 0: nothing stays.
 	keep int
 	// only, if set, decides by the secret itself.
 	only func(secret string) bool
-}{
+	// run is how many characters of base64 stand in a row in every match; 0: nothing is known.
+	run int
+}
+
+var secrets = []secret{
 	// PEM, also cut or with escaped line breaks; and a line that is base64 throughout, as the middle of a PEM block is.
-	{re: regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*`)},
-	{re: regexp.MustCompile(`^\s*[A-Za-z0-9+/]{60,}={0,2}\s*$`)},
+	{re: re(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*`)},
+	{re: re(`^\s*[A-Za-z0-9+/]{60,}={0,2}\s*$`), run: 60},
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
-	{re: regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}`)},
-	{re: regexp.MustCompile(`()([A-Za-z0-9/+]{40,})`), keep: 1, only: awsSecret},
-	{re: regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}`)},
+	{re: re(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}`)},
+	{re: re(`()([A-Za-z0-9/+]{40,})`), keep: 1, only: awsSecret, run: 40},
+	{re: re(`eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}`)},
 	// Prefixes that GitHub, GitLab, Slack, OpenAI, Stripe, Google, npm and SendGrid publish for secret scanning.
-	{re: regexp.MustCompile(`(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|sk_live_|rk_live_|AIza|npm_|SG\.)[A-Za-z0-9_.-]{16,}`)},
-	{re: regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/@"'<>]+)@`), keep: 1},
-	{re: regexp.MustCompile(`(?i)((?:set-)?cookie\\?["']?\s*[:=]\s*)(\S.*)`), keep: 1},
-	{re: regexp.MustCompile(`(?i)(authorization\\?["']?\s*[:=]\s*\[?\\?["']?(?:bearer |basic |token |digest |apikey )?)([^"'\s\\]+)`), keep: 1},
-	{re: regexp.MustCompile(`(?i)(\bbearer[ :=]+)([A-Za-z0-9._~+/=-]{6,})`), keep: 1, only: notWord},
-	{re: regexp.MustCompile(`(?i)(\bbasic )([A-Za-z0-9+/=_-]{8,})`), keep: 1, only: notWord},
+	{re: re(`(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|sk_live_|rk_live_|AIza|npm_|SG\.)[A-Za-z0-9_.-]{16,}`)},
+	{re: re(`([A-Za-z][A-Za-z0-9+.-]*://)([^\s/@"'<>]+)@`), keep: 1},
+	{re: re(`(?i)((?:set-)?cookie\\?["']?\s*[:=]\s*)(\S.*)`), keep: 1},
+	{re: re(`(?i)(authorization\\?["']?\s*[:=]\s*\[?\\?["']?(?:bearer |basic |token |digest |apikey )?)([^"'\s\\]+)`), keep: 1},
+	{re: re(`(?i)(\bbearer[ :=]+)([A-Za-z0-9._~+/=-]{6,})`), keep: 1, only: notWord},
+	{re: re(`(?i)(\bbasic )([A-Za-z0-9+/=_-]{8,})`), keep: 1, only: notWord},
 	{re: secretPair(`password|passwd|passphrase|pwd|secret|api[_-]?key|(?:access|private|secret|account|shared|encryption|signing)[_-]?key`, `[=:]`), keep: 1},
 	{re: secretPair(`token|credentials?|signature|sig|session[_-]?id|x-amz-[a-z-]+|auth`, `=`), keep: 1},
 	{re: secretPair(`token|credentials?|signature|session[_-]?id`, `:`), keep: 1, only: notWord},
-	{re: regexp.MustCompile(`(?i)(--?(?:password|passwd|token|secret|api-?key)\s+)([^\s"']+)`), keep: 1},
+	{re: re(`(?i)(--?(?:password|passwd|token|secret|api-?key)\s+)([^\s"']+)`), keep: 1},
 }
 
 // secretPair matches a key that ends in one of the words, a separator and the value: quoted, quoted inside a quoted text,
 // or up to the next delimiter.
-func secretPair(words, sep string) *regexp.Regexp {
-	return regexp.MustCompile(`(?i)((?:` + words + `)s?\\*["']?\s*` + sep + `>?\s*)` +
+func secretPair(words, sep string) expression {
+	return re(`(?i)((?:` + words + `)s?\\*["']?\s*` + sep + `>?\s*)` +
 		`(\\+"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;)}\]\\]+)`)
 }
 
@@ -75,21 +81,43 @@ func notWord(s string) bool {
 	return strings.ContainsFunc(s, unicode.IsDigit) || strings.ContainsAny(s, `"'=+_`) || len(s) > 24
 }
 
+// maskOnce takes each kind of secret once. What a line cannot hold is not looked for; masking one kind brings no other,
+// since stars are in no word and in no base64.
 func maskOnce(s string) string {
+	folded, run := fold(s), longestRun(s)
 	for _, p := range secrets {
-		at := p.re.FindAllStringSubmatchIndex(s, -1)
-		for i := len(at) - 1; i >= 0; i-- {
-			from, to := at[i][0], at[i][1]
-			if p.keep > 0 {
-				from, to = at[i][4], at[i][5]
-			}
-			if p.only != nil && !p.only(s[from:to]) {
-				continue
-			}
+		if run >= p.run && p.re.mayMatch(folded) {
+			s = p.mask(s)
+		}
+	}
+	return s
+}
+
+func (p secret) mask(s string) string {
+	for _, at := range slices.Backward(p.re.re.FindAllStringSubmatchIndex(s, -1)) {
+		from, to := at[0], at[1]
+		if p.keep > 0 {
+			from, to = at[4], at[5]
+		}
+		if p.only == nil || p.only(s[from:to]) {
 			s = s[:from] + stars(s[from:to]) + s[to:]
 		}
 	}
 	return s
+}
+
+// longestRun is the number of characters of base64 that stand in a row.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for _, b := range []byte(s) {
+		if 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '/' || b == '+' {
+			run++
+			longest = max(longest, run)
+		} else {
+			run = 0
+		}
+	}
+	return longest
 }
 
 // stars replaces a secret, and keeps its quotes so that structured lines stay readable.

@@ -58,6 +58,33 @@ func TestMaskProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkMask(t, rapid.String().Draw(t, "line")) })
 }
 
+// What is not looked for must be what would not be found.
+func TestMaskSkipsNothing(t *testing.T) {
+	plainly := func(s string) string {
+		for _, p := range secrets {
+			s = p.mask(s)
+		}
+		return s
+	}
+	parts := []string{"password", "PassWd", "to\u212aen", "\u017fecret", "api-key", "Authorization", "bearer ", "BASIC ", "cookie", "://", "@", "=", ":", " ", "\\", `"`, "'", "--token ",
+		"eyJhbGciOi.x", "AKIAIOSFODNN7EXAMPLE", "ghp_", "sk-", "sk_live_", "SG.", "-----BEGIN RSA PRIVATE KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "0123456789abcdefABCD", "hunter2", "x-amz-date", "sig", "e"}
+	part := rapid.OneOf(rapid.SampledFrom(parts), rapid.StringMatching(`[ -~ä]{0,6}`))
+	changed := 0
+	rapid.Check(t, func(t *rapid.T) {
+		line := strings.Join(rapid.SliceOfN(part, 0, 12).Draw(t, "parts"), "")
+		want := plainly(line)
+		if want != line {
+			changed++
+		}
+		if got := maskOnce(line); got != want {
+			t.Fatalf("maskOnce(%q)\n got %q\nwant %q", line, got, want)
+		}
+	})
+	if changed == 0 {
+		t.Error("no line held a secret: the test shows nothing")
+	}
+}
+
 func checkMask(t interface{ Fatalf(string, ...any) }, line string) {
 	once := Mask(line)
 	if len(once) > len(line) || len(once) > maxLine {
@@ -77,4 +104,22 @@ func FuzzMask(f *testing.F) {
 	f.Add("-----BEGIN PRIVATE KEY" + strings.Repeat("ä", 300))
 	f.Add("secret=\"a\\\"b token='")
 	f.Fuzz(func(t *testing.T, line string) { checkMask(t, line) })
+}
+
+// BenchmarkMask masks one line: an ordinary one, one that names words of secrets, one that holds a secret.
+func BenchmarkMask(b *testing.B) {
+	for _, c := range []struct{ name, line, want string }{
+		{"plain", "task 0123456789abcdef0123456789abcdef stopped after 6 h 30 min in us-east-1", "task 0123456789abcdef0123456789abcdef stopped after 6 h 30 min in us-east-1"},
+		{"words", "ResourceInitializationError: unable to pull secrets or registry auth: no route", "ResourceInitializationError: unable to pull secrets or registry auth: no route"},
+		{"secret", `{"level":"error","password":"hunter2","msg":"login failed"}`, `{"level":"error","password":"***","msg":"login failed"}`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := Mask(c.line); got != c.want {
+					b.Fatalf("masked %q", got)
+				}
+			}
+		})
+	}
 }

@@ -96,7 +96,7 @@ func anyTask(t *rapid.T) fleet.Task {
 func TestJudgeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := world{p: policy(), h: History{Since: at(-72 * time.Hour)}}
-		planned := map[string]bool{}
+		planned, seen := map[string]bool{}, map[string]bool{} // by task ARN
 		for i := range rapid.IntRange(1, 5).Draw(t, "looks") {
 			o := look(time.Duration(i)*time.Minute, rapid.SliceOfN(rapid.Custom(anyTask), 0, 6).Draw(t, "tasks")...)
 			o.Complete = rapid.Bool().Draw(t, "complete")
@@ -119,8 +119,17 @@ func TestJudgeProperties(t *testing.T) {
 					t.Fatalf("%s is recorded and held", s.TaskARN)
 				}
 			}
-			if !o.Complete && len(w.h.Stops) > before && w.h.Stops[len(w.h.Stops)-1].Verdict.Confidence == Low {
+			if !o.Complete && slices.ContainsFunc(w.h.Stops[before:], func(s Stop) bool { return s.Verdict.Confidence == Low }) {
 				t.Fatal("a partial look recorded a stop of low confidence")
+			}
+			for _, task := range stoppedTasks(o) {
+				seen[task.ARN] = true
+			}
+			for arn := range seen {
+				_, held := w.h.Held[arn]
+				if _, recorded := planned[arn]; recorded == held {
+					t.Fatalf("%s was seen to have stopped, and is recorded %v, held %v", arn, recorded, held)
+				}
 			}
 			again := Judge(o, w.h, w.p, o.At)
 			if len(again.New) > 0 || len(again.Refined) > 0 || cmp.Diff(w.h.Held, again.Held) != "" {

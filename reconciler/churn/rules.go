@@ -57,15 +57,15 @@ func factsOf(in Input) facts {
 
 // byText matches the stopped reason alone.
 func byText(cause Cause, expr, why string) func(facts) (ruling, bool) {
-	re := regexp.MustCompile(expr)
-	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.MatchString(f.text) }
+	re := re(expr)
+	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.match(f.text, f.text) }
 }
 
 // byWords matches the stopped reason or, where the task did not stop for another's will, a container's reason.
 func byWords(cause Cause, expr, why string) func(facts) (ruling, bool) {
-	re := regexp.MustCompile(expr)
+	re := re(expr)
 	return func(f facts) (ruling, bool) {
-		return ruling{cause, High, why}, re.MatchString(f.text) || f.code != "serviceschedulerinitiated" && re.MatchString(f.reasons)
+		return ruling{cause, High, why}, re.match(f.text, f.text) || f.code != "serviceschedulerinitiated" && re.match(f.reasons, f.reasons)
 	}
 }
 
@@ -113,8 +113,8 @@ var rules = []rule{
 	}},
 }
 
-var spotText = regexp.MustCompile(`^your spot task was interrupted|\bspot\b.{0,30}\b(?:interrupt|reclaim|terminat)|\bspotinterruption\b`)
-var hostText = regexp.MustCompile(`\bhost ec2 ?\(instance [^)]*\) ?(?:was )?(?:terminated|stopped|stopping|terminating)?|\binstance (?:i-[0-9a-f]+ )?(?:was |is being |has been )?(?:terminated|stopped)\b`)
+var spotText = re(`^your spot task was interrupted|\bspot\b.{0,30}\b(?:interrupt|reclaim|terminat)|\bspotinterruption\b`)
+var hostText = re(`\bhost ec2 ?\(instance [^)]*\) ?(?:was )?(?:terminated|stopped|stopping|terminating)?|\binstance (?:i-[0-9a-f]+ )?(?:was |is being |has been )?(?:terminated|stopped)\b`)
 
 func spotStop(f facts) (ruling, bool) {
 	byUser := f.code == "userinitiated" && !strings.HasPrefix(f.text, "your spot task was interrupted")
@@ -149,7 +149,7 @@ func infrastructureStop(f facts) (ruling, bool) {
 	return ruling{HostDrain, Medium, "ECS takes the task from infrastructure that it found unhealthy"}, ok
 }
 
-var memoryText = regexp.MustCompile(`\boutofmemory(?:error)?\b|\boom[ -]?killed\b|\bkilled due to (?:out of )?memory|\bout of memory\b|\bmemory (?:usage|limit) exceeded\b`)
+var memoryText = re(`\boutofmemory(?:error)?\b|\boom[ -]?killed\b|\bkilled due to (?:out of )?memory|\bout of memory\b|\bmemory (?:usage|limit) exceeded\b`)
 
 func memoryStop(f facts) (ruling, bool) {
 	r := ruling{OOMKilled, High, "a container was killed for its memory"}
@@ -181,7 +181,7 @@ func (f facts) mayEndTask(c fleet.Container) bool {
 	return true
 }
 
-var placementText = regexp.MustCompile(`(?:^|: ?)(?:resource:|attribute\b|agent$|location$|inactive$|no active instances|empty capacity provider|memberof)|\bmemberof placement\b|\bno active instances\b|\bempty capacity provider\b|\bcapacity is unavailable\b|\binsufficient (?:instance )?(?:capacity|cpu|vcpu|memory)|\bunable to place\b|\bplacement constraint|\bno container instance|\b(?:vcpu|concurrent|on-demand|spot)\b.{0,60}\blimit\b|\blimit on the number of (?:tasks|vcpu)|\binsufficientinstancecapacity\b`)
+var placementText = re(`(?:^|: ?)(?:resource:|attribute\b|agent$|location$|inactive$|no active instances|empty capacity provider|memberof)|\bmemberof placement\b|\bno active instances\b|\bempty capacity provider\b|\bcapacity is unavailable\b|\binsufficient (?:instance )?(?:capacity|cpu|vcpu|memory)|\bunable to place\b|\bplacement constraint|\bno container instance|\b(?:vcpu|concurrent|on-demand|spot)\b.{0,60}\blimit\b|\blimit on the number of (?:tasks|vcpu)|\binsufficientinstancecapacity\b`)
 
 func placementStop(f facts) (ruling, bool) {
 	if f.Task.Ran() {
@@ -191,9 +191,9 @@ func placementStop(f facts) (ruling, bool) {
 }
 
 var (
-	startText = regexp.MustCompile(`\bcannot(?:start|create|inspect|stop)container\w*|\bcannotcreatevolumeerror\b|\bcontainerruntime(?:timeout)?error\b|\bdockertimeouterror\b|\bdockerstateerror\b|\bhostconfigerror\b|\bcontainernetworkingerror\b|\bcontainervanishederror\b|\btaskdependencyerror\b|\binternalerror\b|\bresourcenotfoundexception\b|\bcredentialspec\w*error\b|\b(?:invalid|missing)parameterexception\b|\bunable to assume\b|\bfailed to (?:initialize|create|start|mount|attach|configure|fetch|retrieve)\b|\bcould not transition to\b|\bcouldn't create\b|\bclienterror\b|\boci runtime (?:create|error)|\bport is already allocated\b|\bcontainer ordering\b|\bdependenc(?:y|ies)\b\b`)
+	startText = re(`\bcannot(?:start|create|inspect|stop)container\w*|\bcannotcreatevolumeerror\b|\bcontainerruntime(?:timeout)?error\b|\bdockertimeouterror\b|\bdockerstateerror\b|\bhostconfigerror\b|\bcontainernetworkingerror\b|\bcontainervanishederror\b|\btaskdependencyerror\b|\binternalerror\b|\bresourcenotfoundexception\b|\bcredentialspec\w*error\b|\b(?:invalid|missing)parameterexception\b|\bunable to assume\b|\bfailed to (?:initialize|create|start|mount|attach|configure|fetch|retrieve)\b|\bcould not transition to\b|\bcouldn't create\b|\bclienterror\b|\boci runtime (?:create|error)|\bport is already allocated\b|\bcontainer ordering\b|\bdependenc(?:y|ies)\b\b`)
 	// ownStartError: a container's reason that says the container never ran; CannotStop and CannotInspect come after life.
-	ownStartError = regexp.MustCompile(`\bcannot(?:start|create)container\w*|\bcannotcreatevolumeerror\b|\bcontainerruntime(?:timeout)?error\b|\bdockertimeouterror\b|\bhostconfigerror\b|\bcontainernetworkingerror\b|\btaskdependencyerror\b|\boci runtime create|\bresourceinitializationerror\b`)
+	ownStartError = re(`\bcannot(?:start|create)container\w*|\bcannotcreatevolumeerror\b|\bcontainerruntime(?:timeout)?error\b|\bdockertimeouterror\b|\bhostconfigerror\b|\bcontainernetworkingerror\b|\btaskdependencyerror\b|\boci runtime create|\bresourceinitializationerror\b`)
 )
 
 func startStop(f facts) (ruling, bool) {

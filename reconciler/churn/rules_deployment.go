@@ -26,27 +26,39 @@ func scalingStop(f facts) (ruling, bool) {
 		return ruling{}, false
 	}
 	if f.Service == nil || len(f.Service.Deployments) == 0 {
-		if s := f.Service; s != nil && (s.Status == "DRAINING" || s.Status == "INACTIVE") {
-			return ruling{ScaleIn, High, "the service is being deleted"}, true
-		}
-		return ruling{Deployment, Medium, "ECS stopped it on purpose; without the service's deployments, deployment and scale-in look alike"}, true
+		return withoutDeployments(f.Service), true
 	}
 	primary, ok := f.Service.Primary()
 	if !ok {
 		return ruling{Deployment, Medium, "ECS stopped it on purpose; the service shows no primary deployment"}, true
 	}
-	own := f.deployment()
-	switch {
-	case own == "" && f.Task.TaskDefinition != "" && primary.TaskDefinition != "" && f.Task.TaskDefinition != primary.TaskDefinition:
-		return ruling{Deployment, Medium, "the primary deployment " + primary.ID + " has another task definition"}, true
-	case own == "" && len(f.Service.Deployments) > 1:
-		return ruling{Deployment, Medium, "a deployment is under way, and the task does not say which one it belonged to"}, true
-	case own == "":
-		return ruling{ScaleIn, Medium, "the service has one deployment, of the same task definition"}, true
-	case own == primary.ID:
+	switch own := f.deployment(); own {
+	case "":
+		return f.ofUnknownDeployment(primary), true
+	case primary.ID:
 		return ownDeployment(primary, f.Service.Desired), true
+	default:
+		return replaced(f.Service, own, primary), true
 	}
-	return replaced(f.Service, own, primary), true
+}
+
+func withoutDeployments(s *fleet.Service) ruling {
+	if s != nil && (s.Status == "DRAINING" || s.Status == "INACTIVE") {
+		return ruling{ScaleIn, High, "the service is being deleted"}
+	}
+	return ruling{Deployment, Medium, "ECS stopped it on purpose; without the service's deployments, deployment and scale-in look alike"}
+}
+
+// ofUnknownDeployment: the task does not say which deployment it belonged to; its task definition may.
+func (f facts) ofUnknownDeployment(primary fleet.Deployment) ruling {
+	own := f.Task.TaskDefinition
+	switch {
+	case own != "" && primary.TaskDefinition != "" && own != primary.TaskDefinition:
+		return ruling{Deployment, Medium, "the primary deployment " + primary.ID + " has another task definition"}
+	case len(f.Service.Deployments) > 1:
+		return ruling{Deployment, Medium, "a deployment is under way, and the task does not say which one it belonged to"}
+	}
+	return ruling{ScaleIn, Medium, "the service has one deployment, of the same task definition"}
 }
 
 func ownDeployment(primary fleet.Deployment, desired int) ruling {
@@ -80,7 +92,7 @@ func (f facts) deployment() string {
 	return deploymentID.FindString(f.text)
 }
 
-var deployText = regexp.MustCompile(`\bdeployment\b|\btask ?set\b|\brolled? ?back\b|\bservice (?:was )?(?:updated|deleted)\b|\bdesired count\b|\bscal(?:e|ing) (?:in|down)\b`)
+var deployText = re(`\bdeployment\b|\btask ?set\b|\brolled? ?back\b|\bservice (?:was )?(?:updated|deleted)\b|\bdesired count\b|\bscal(?:e|ing) (?:in|down)\b`)
 
 // deploymentText: the scheduler's own words about deployments and counts, other than the usual one.
 func deploymentText(f facts) (ruling, bool) {

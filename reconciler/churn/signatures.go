@@ -3,7 +3,6 @@ package churn
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,14 +30,14 @@ import (
 // What is logged after a shutdown began (SIGTERM) is a consequence and no signature, except a crash of the runtime itself.
 type pattern struct {
 	name  string
-	re    *regexp.Regexp
+	re    expression
 	raw   bool // a runtime writes it, no logger: a levelled line is a report of it
 	least level
 	fatal func(l logText, i int) bool
 	weak  bool // of no interest once a shutdown has begun
+	// reported: beside the runtime's own line, an error's line of a logger counts, as frameworks write it that caught a panic.
+	reported bool
 }
-
-func re(s string) *regexp.Regexp { return regexp.MustCompile(s) }
 
 var patterns = []pattern{
 	{name: "go-concurrent-map-writes", raw: true, fatal: always, re: re(`^(?:fatal error: ?)?concurrent map (?:writes|read and map write|write and map read)\s*$`)},
@@ -46,11 +45,11 @@ var patterns = []pattern{
 	{name: "go-deadlock", raw: true, fatal: always, re: re(`^fatal error: all goroutines are asleep - deadlock!`)},
 	{name: "oom", raw: true, fatal: always, re: re(`^(?:fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)|runtime: (?:out of memory|cannot allocate))`)},
 	{name: "segv", raw: true, fatal: always, re: re(`^fatal error: unexpected signal during runtime execution|^SIGSEGV: segmentation violation`)},
-	{name: "go-nil-deref", raw: true, fatal: logText.died, re: re(`^panic: .*(?:invalid memory address or )?nil pointer dereference`)},
-	{name: "go-nil-deref", raw: true, fatal: always, re: re(`^\[signal SIGSEGV: segmentation violation code=\S+ addr=0x[0-9a-f]{1,3} `)},
-	{name: "go-panic", raw: true, fatal: logText.died, re: re(`^panic: `)},
-	{name: "go-panic", raw: true, fatal: always, re: re(`^fatal error: (?:stack overflow|sync: |unexpected signal|morestack|slice bounds|index out of range|checkdead|unlock of unlocked|bad |found bad|workbuf|runtime\.)`)},
-	{name: "go-panic", raw: true, fatal: always, re: re(`^(?:runtime: goroutine stack exceeds|.*PLEASE REPORT THIS PANIC)`)},
+	{name: "go-nil-deref", raw: true, reported: true, fatal: logText.died, re: re(`^panic: .*(?:invalid memory address or )?nil pointer dereference`)},
+	{name: "go-nil-deref", raw: true, reported: true, fatal: always, re: re(`^\[signal SIGSEGV: segmentation violation code=\S+ addr=0x[0-9a-f]{1,3} `)},
+	{name: "go-panic", raw: true, reported: true, fatal: logText.died, re: re(`^panic: `)},
+	{name: "go-panic", raw: true, reported: true, fatal: always, re: re(`^fatal error: (?:stack overflow|sync: |unexpected signal|morestack|slice bounds|index out of range|checkdead|unlock of unlocked|bad |found bad|workbuf|runtime\.)`)},
+	{name: "go-panic", raw: true, reported: true, fatal: always, re: re(`^(?:runtime: goroutine stack exceeds|.*PLEASE REPORT THIS PANIC)`)},
 
 	{name: "node-oom", fatal: always, re: re(`^FATAL ERROR: .*(?:heap out of memory|Allocation failed|OOM|invalid (?:array|table) size)|\b(?:node::OOMErrorHandler|v8::Utils::ReportOOMFailure|V8::FatalProcessOutOfMemory)\(|^<--- (?:Last few GCs|JS stacktrace) --->`)},
 	{name: "java-oom", fatal: logText.javaDied, re: re(`\bjava[./]lang[./]OutOfMemoryError\b|\bOutOfMemoryError: (?:Java heap space|Metaspace|GC overhead|unable to create|Direct buffer|Requested array|Compressed class)|insufficient memory for the Java Runtime`)},
@@ -66,6 +65,9 @@ var patterns = []pattern{
 	{name: "credential-error", weak: true, least: warn, fatal: logText.gaveUp, re: re(`\bNoCredentialProviders\b|\bExpiredToken(?:Exception)?\b|\bInvalidClientTokenId\b|\bUnrecognizedClientException\b|\bAccessDenied(?:Exception)?\b|\bAuthFailure\b|\bSignatureDoesNotMatch\b|\bInvalidAccessKeyId\b|\bCredentialsProviderError\b|\bNoCredentialsError\b|\bMissingAuthenticationToken|(?i:unable to locate credentials|(?:could not|unable to|cannot|failed to) (?:load|find|get|retrieve|refresh|read|fetch)[\w ]{0,20}(?:aws )?(?:shared |cached )*credentials|no (?:valid )?(?:ec2 imds role|credentials? providers?)\b|security token included in the request is (?:invalid|expired)|is not authorized to perform)`)},
 	{name: "port-in-use", weak: true, least: bad, fatal: logText.refused, re: re(`(?i)\baddress (?:is )?already in use\b|\bEADDRINUSE\b|\bport \d+ (?:was|is) already in use|\baddress in use\b|only one usage of each socket address|^connection in use: \(`)},
 }
+
+// goCrashes are the signatures whose trace needs no second one.
+var goCrashes = []string{"go-panic", "go-nil-deref", "go-concurrent-map-writes", "go-concurrent-map-iteration", "go-deadlock", "oom", "segv"}
 
 // configError: each alternative is a product's own text for a configuration it refuses, or a generic one that ends a start.
 var configError = re(strings.Join([]string{
@@ -86,40 +88,60 @@ var configError = re(strings.Join([]string{
 
 // signaturesOf finds the known crashes in one container's lines: each name once, fatal ones first.
 func signaturesOf(container string, lines []string, k *Knowledge) []Signature {
-	l := newLogText(lines)
 	found := map[string]Signature{}
 	add := func(name string, fatal bool, line int) {
 		if s, ok := found[name]; !ok || fatal && !s.Fatal {
 			found[name] = Signature{container, name, fatal, Mask(strings.TrimSpace(lines[line]))}
 		}
 	}
+	l := newLogText(lines)
+	l.headers(add)
+	has := func(name string) bool { _, ok := found[name]; return ok }
+	if !has("python-traceback") {
+		l.pythonTrace(add)
+	}
+	if !l.race && !slices.ContainsFunc(goCrashes, has) {
+		l.goTrace(add)
+	}
+	k.search(lines, add)
+	return slices.SortedFunc(maps.Values(found), Signature.compare)
+}
+
+// headers finds the lines that begin a crash: the first pattern that fits a record names it.
+func (l logText) headers(add add) {
 	for i, r := range l.records {
-		for _, p := range patterns {
-			if l.matches(p, i) {
-				add(p.name, p.fatal(l, i), r.line)
-				break
+		at := slices.IndexFunc(patterns, func(p pattern) bool { return l.matches(p, i) })
+		if at >= 0 {
+			add(patterns[at].name, patterns[at].fatal(l, i), r.line)
+		}
+	}
+}
+
+// search finds users' own signatures.
+func (k *Knowledge) search(lines []string, add add) {
+	if k == nil || len(k.signatures) == 0 {
+		return
+	}
+	for i, line := range lines {
+		plain := ansi.ReplaceAllString(line[:min(len(line), maxRecord)], "")
+		folded := fold(plain)
+		for _, u := range k.signatures {
+			if u.re.match(plain, folded) {
+				add(u.name, u.fatal, i)
 			}
 		}
 	}
-	l.traces(add, found)
-	if k != nil {
-		for i, line := range lines {
-			for _, u := range k.signatures {
-				if u.re.MatchString(ansi.ReplaceAllString(line[:min(len(line), maxRecord)], "")) {
-					add(u.name, u.fatal, i)
-				}
-			}
+}
+
+// compare orders fatal ones first, then by name.
+func (s Signature) compare(o Signature) int {
+	if s.Fatal != o.Fatal {
+		if s.Fatal {
+			return -1
 		}
+		return 1
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b Signature) int {
-		if a.Fatal != b.Fatal {
-			if a.Fatal {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.Name, b.Name)
-	})
+	return cmp.Compare(s.Name, o.Name)
 }
 
 // fatalSignature is the first signature that the process died of, if there is one.

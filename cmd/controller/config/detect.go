@@ -72,7 +72,7 @@ type Location struct {
 	Match Match `yaml:"match"`
 	// Name of the log group.
 	Group string `yaml:"group" format:"logGroup" required:"true"`
-	// Name of the log stream. Left out: every stream of the group whose name holds the task id.
+	// Name of the log stream, which holds {task}. Left out (not in this version): every stream of the group whose name holds the task id.
 	Stream string `yaml:"stream,omitempty" format:"logStream"`
 }
 

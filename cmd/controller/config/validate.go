@@ -14,6 +14,7 @@ import (
 func (d *decoder) validate(c Config) {
 	d.validateTargets(c.Targets)
 	d.validateSignatures(c.Detect.Signatures)
+	d.validateLocations(c.Detect.Logs.Locations)
 	d.validateSoak(c.Remediation)
 	d.validateFreezes(c)
 	d.validatePolicies(c.Remediation.Policies)
@@ -75,6 +76,15 @@ func (d *decoder) validateSignatures(list []Signature) {
 	for i, s := range list {
 		if slices.Contains(builtinSignatures, s.Name) {
 			d.wrong(fmt.Sprintf("detect.signatures[%d].name", i), fmt.Sprintf("%q is built in", s.Name), "choose another name")
+		}
+	}
+}
+
+// validateLocations: in a stream that tasks share, nothing tells one task's last lines from another's.
+func (d *decoder) validateLocations(list []Location) {
+	for i, l := range list {
+		if l.Stream != "" && !strings.Contains(l.Stream, "{task}") {
+			d.wrong(fmt.Sprintf("detect.logs.locations[%d].stream", i), "it does not hold {task}, and lines of several tasks cannot be told apart", `write it as "{container}/{task}"`)
 		}
 	}
 }
