@@ -142,12 +142,13 @@ func hasScheme(value string) bool {
 
 // split is host and port, 0 where none is given.
 func split(address string) (string, int) {
-	u, err := url.Parse("//" + address)
-	if err != nil {
+	i := strings.LastIndexByte(address, ':')
+	port, err := strconv.Atoi(address[i+1:])
+	host := address[:max(i, 0)]
+	if i < 0 || err != nil || strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		return strings.Trim(address, "[]"), 0
 	}
-	port, _ := strconv.Atoi(u.Port()) // "" is 0
-	return u.Hostname(), port
+	return strings.Trim(host, "[]"), port
 }
 
 func local(host string) bool {
