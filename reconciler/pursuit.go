@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
 	"k8s.io/client-go/util/workqueue"
 
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
 )
 
-// tries is how often a log read that fails in passing is repeated before its stop goes without.
-const tries = 5
+const (
+	// tries is how often a log read that fails in passing is repeated before its stop goes without.
+	tries = 5
+	// sayAfter is how often a definition is asked for in vain, each time with the SDK's own retries, before that is said.
+	sayAfter = 1
+)
 
 // queues holds one rate-limited queue per target, so that one slow target never holds up another.
 type queues[K comparable] struct {
@@ -71,11 +75,12 @@ type definitions struct {
 	queues queues[string]
 	mu     sync.RWMutex
 	byARN  map[string]fleet.Definition
+	texts  texts                         // of byARN
 	users  map[string]map[fleet.Key]bool // who waits for a definition not yet there
 }
 
 func newDefinitions(c *Controller) *definitions {
-	return &definitions{c: c, byARN: map[string]fleet.Definition{}, users: map[string]map[fleet.Key]bool{}}
+	return &definitions{c: c, byARN: map[string]fleet.Definition{}, texts: texts{}, users: map[string]map[fleet.Key]bool{}}
 }
 
 // need queues the definitions that a cluster's services and tasks use and that are not there yet.
@@ -129,10 +134,11 @@ func (d *definitions) loop(ctx context.Context, t Target) {
 		}
 		if err == nil {
 			d.arrived(arn, def)
-			d.c.troubles.clear(t.Name, "DefinitionsUnreadable")
+			d.c.settled(t.Name, "DefinitionsUnreadable")
 			return false
 		}
-		if errors.Is(err, fleet.ErrDenied) {
+		// One that AWS does not know (any more) is no trouble of the target: nothing would ever settle it.
+		if errors.Is(err, fleet.ErrDenied) || !hopeless(err) && d.queues.of(t.Name).NumRequeues(arn) >= sayAfter {
 			d.c.trouble(t.Name, "DefinitionsUnreadable", "task definitions cannot be read, so essential containers cannot be told from helping ones", err)
 		}
 		if !hopeless(err) {
@@ -162,7 +168,7 @@ func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def flee
 
 func (d *definitions) arrived(arn string, def fleet.Definition) {
 	d.mu.Lock()
-	d.byARN[arn] = def
+	d.byARN[arn] = d.texts.slim(def)
 	users := d.users[arn]
 	delete(d.users, arn)
 	d.mu.Unlock()
@@ -220,6 +226,8 @@ func (e *evidence) loop(ctx context.Context, t Target) {
 		default:
 			if errors.Is(err, fleet.ErrDenied) {
 				e.c.trouble(t.Name, "LogsUnreadable", "log lines of dead containers cannot be read, so crashes go unnamed", err)
+			} else { // the next read may well succeed, and may be days away: the stop's own evidence says it
+				e.c.o.Log.Warn("a log was not read", zap.Stringer("service", k.service), zap.String("stream", w.Ref.Stream), zap.Error(err))
 			}
 			tail = fleet.Tail{Missing: err.Error()}
 		}

@@ -100,6 +100,7 @@ func (c *Controller) putCounters(ctx context.Context, t Target, now time.Time) e
 	for {
 		rows := c.book.due(t.Name, now)
 		if len(rows) == 0 {
+			c.settled(t.Name, "MetricsUnreadable") // nothing is in doubt any more
 			return nil
 		}
 		rows, err := c.settleSent(ctx, t, rows, now)

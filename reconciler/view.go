@@ -22,7 +22,7 @@ type clusterView struct {
 	seen     fleet.Seen
 	err      error
 	services map[string]fleet.Service
-	tasks    map[string][]fleet.Task // by service name
+	tasks    map[string]taskSet // by service name
 }
 
 func newView() *view {
@@ -34,36 +34,48 @@ func newView() *view {
 
 // update takes in one look at a cluster and returns the services it knows there now and those it knew before.
 func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.mu.RLock()
 	key := fleet.Key{Target: target, Cluster: c.Name}
 	was := v.clusters[key]
-	is := &clusterView{seen: c.Seen, err: c.Err, services: map[string]fleet.Service{}, tasks: map[string][]fleet.Task{}}
+	v.mu.RUnlock()
+	is := clusterOf(c, was) // one sweeper a target: nobody else replaces this cluster meanwhile
+	v.mu.Lock()
+	v.clusters[key] = is
+	v.mu.Unlock()
+	return keysOf(key, was, is)
+}
+
+// clusterOf is the view of a cluster after a look at it. A partial look replaces only what it showed.
+func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
+	is := &clusterView{seen: c.Seen, err: c.Err, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}}
+	tasks := map[string][]fleet.Task{}
 	if was != nil && !c.Seen.Complete {
 		maps.Copy(is.services, was.services)
-		is.tasks = stale(was.tasks, c.Tasks)
+		tasks = stale(was.tasks, c.Tasks)
 	}
 	for _, s := range c.Services {
 		is.services[s.Name] = s
 	}
 	for _, t := range c.Tasks {
 		if name := t.ServiceName(); name != "" {
-			is.tasks[name] = append(is.tasks[name], t)
+			tasks[name] = append(tasks[name], t)
 		}
 	}
-	v.clusters[key] = is
-	return keysOf(key, was, is)
+	for name, of := range tasks {
+		is.tasks[name] = pack(of)
+	}
+	return is
 }
 
-// stale keeps the tasks of the last look that the new, partial one did not show.
-func stale(was map[string][]fleet.Task, read []fleet.Task) map[string][]fleet.Task {
+// stale is the tasks of the last look that the new, partial one did not show.
+func stale(was map[string]taskSet, read []fleet.Task) map[string][]fleet.Task {
 	fresh := make(map[string]bool, len(read))
 	for _, t := range read {
 		fresh[t.ARN] = true
 	}
 	out := make(map[string][]fleet.Task, len(was))
 	for name, tasks := range was {
-		kept := slices.DeleteFunc(slices.Clone(tasks), func(t fleet.Task) bool { return fresh[t.ARN] })
+		kept := slices.DeleteFunc(tasks.all(), func(t fleet.Task) bool { return fresh[t.ARN] })
 		if len(kept) > 0 {
 			out[name] = kept
 		}
@@ -123,7 +135,7 @@ func (v *view) observe(key fleet.Key) fleet.Observation {
 	o.Seen = c.seen
 	service, ok := c.services[key.Service]
 	o.Gone = !ok && c.seen.Complete
-	o.Service, o.Tasks = service, c.tasks[key.Service]
+	o.Service, o.Tasks = service, c.tasks[key.Service].all()
 	return o
 }
 
@@ -194,7 +206,7 @@ func (v *view) count(target string) (services, tasks int) {
 		}
 		services += len(c.services)
 		for _, t := range c.tasks {
-			tasks += len(t)
+			tasks += t.len()
 		}
 	}
 	return services, tasks

@@ -34,6 +34,9 @@ type Options struct {
 	Budgets    *Budgets       // nil: its own, with the default share
 	AllowList  fleet.AllowList
 	Observe    func(CallStat) // told of each attempt, from many goroutines; may be nil
+	// Events is told of each service's newest events as they are read, newest first, from many goroutines. nil: they are
+	// dropped with the page, as whoever sweeps for ever wants it.
+	Events func(serviceARN string, events []fleet.ServiceEvent)
 }
 
 // CallStat is one attempt of one call.
@@ -61,6 +64,7 @@ type Account struct {
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
 	clusters []clusterRef                      // of the last complete listing
 	stopped  map[string]stoppedTasks           // by cluster name
+	known    map[string]known                  // by cluster name, of its last look
 }
 
 // ambient names the buckets of credentials whose account is not known yet.
@@ -71,6 +75,7 @@ func New(base aws.Config, o Options) *Account {
 	a := &Account{
 		o: o, budgets: o.Budgets, account: ambient,
 		logs: map[string]*cloudwatchlogs.Client{}, stopped: map[string]stoppedTasks{},
+		known: map[string]known{},
 	}
 	if a.budgets == nil {
 		a.budgets = NewBudgets(0)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/fleet"
 )
 
 // Alarms lists all metric and composite alarms of the account and region, in the order CloudWatch gives them. Tags are
@@ -61,12 +62,34 @@ func (a *Account) tags(ctx context.Context, arn string) (map[string]string, erro
 }
 
 // PutAlarm makes the alarm, or overwrites all settings of the one with that name. CloudWatch takes the tags only when
-// it makes the alarm; for one that exists give none, and use TagAlarm.
+// it makes the alarm; for one that exists give none, and use TagAlarm. With tags it therefore makes sure, by asking for
+// that one name, that there is none yet: PutMetricAlarm itself would overwrite somebody's alarm that a listing which was
+// not whole had left out. One that is there gives fleet.ErrConflict, and nothing is written.
 func (a *Account) PutAlarm(ctx context.Context, spec alarm.Spec, tags map[string]string) error {
+	if len(tags) > 0 {
+		if err := a.absent(ctx, spec.Name); err != nil {
+			return err
+		}
+	}
 	in := alarmInput(spec)
 	in.Tags = tagList(tags)
 	if _, err := call(ctx, a.cw.PutMetricAlarm, in); err != nil {
 		return fmt.Errorf("put the alarm %s: %w", spec.Name, err)
+	}
+	return nil
+}
+
+// absent is nil where no alarm has the name.
+func (a *Account) absent(ctx context.Context, name string) error {
+	out, err := call(ctx, a.cw.DescribeAlarms, &cloudwatch.DescribeAlarmsInput{
+		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+	})
+	if err != nil {
+		return fmt.Errorf("make sure that there is no alarm %s yet: %w", name, err)
+	}
+	if len(out.MetricAlarms)+len(out.CompositeAlarms) > 0 {
+		return &fleet.Fault{Operation: "cloudwatch:DescribeAlarms", Action: "cloudwatch:DescribeAlarms", Class: fleet.ErrConflict,
+			Err: fmt.Errorf("the list of alarms was not whole: it lacks %s, which answers when asked for", name)}
 	}
 	return nil
 }

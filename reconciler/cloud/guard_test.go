@@ -30,6 +30,10 @@ func all(ctx context.Context, a *Account) map[string]error {
 	errs["Sweep"] = a.Sweep(ctx, func(fleet.Cluster) {}).Err
 	_, errs["Definition"] = a.Definition(ctx, "service-00000:1")
 	_, errs["Tail"] = a.Tail(ctx, fleet.LogRef{Group: "/ecs/service-00000", Stream: "s"}, now.Add(-time.Hour), now, 10)
+	_, errs["Deployments"] = a.Deployments(ctx, "prod-000", "service-00000", now.Add(-time.Hour))
+	_, errs["DescribeDeployments"] = a.DescribeDeployments(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-deployment/c/s/1"})
+	_, errs["Revisions"] = a.Revisions(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-revision/c/s/1"})
+	_, errs["Stream"] = a.Stream(ctx, fleet.LogRef{Group: "/ecs/service-00000", Stream: "s"})
 	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
 	_, errs["Alarms"] = a.Alarms(ctx, "")
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
@@ -118,8 +122,9 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 
 func TestPolicyFor(t *testing.T) {
 	want := []string{
-		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks",
-		"ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "logs:GetLogEvents",
+		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
+		"ecs:ListServices", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 	}
 	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,25 +33,31 @@ type look struct {
 	account *Account
 	cluster clusterRef
 	names   *names
+	known   known // of the look before
 }
 
 // look reads services and tasks side by side: they draw on different buckets. A cluster that does not exist (any more)
 // is an answer: complete, with nothing in it.
 func (a *Account) look(ctx context.Context, ref clusterRef, n *names) fleet.Cluster {
 	out := fleet.Cluster{ARN: ref.arn, Name: ref.name, Seen: fleet.Seen{At: time.Now()}}
-	l := look{a, ref, n}
+	l := look{a, ref, n, a.knownIn(ref.name)}
 	var (
 		group               errgroup.Group
 		ofServices, ofTasks error
+		listed              map[string]bool
 	)
-	group.Go(func() error { out.Services, ofServices = l.services(ctx); return nil })
+	group.Go(func() error { out.Services, listed, ofServices = l.services(ctx); return nil })
 	group.Go(func() error { out.Tasks, ofTasks = l.tasks(ctx); return nil })
 	_ = group.Wait()
 	if vanished(ofServices) && vanished(ofTasks) { // one alone contradicts the other: nothing can be concluded
 		return fleet.Cluster{ARN: ref.arn, Name: ref.name, Seen: fleet.Seen{At: out.Seen.At, Complete: true}}
 	}
+	if ofServices == nil {
+		ofServices = l.missServices(ctx, &out, listed)
+	}
 	out.Err = cmp.Or(ofServices, ofTasks)
 	out.Seen.Complete = out.Err == nil
+	a.keepKnown(out, l.known)
 	if out.ARN == "" && len(out.Services) > 0 {
 		out.ARN = out.Services[0].ClusterARN
 	}
@@ -64,11 +71,12 @@ func vanished(err error) bool {
 	return ok && f.Code == "ClusterNotFoundException"
 }
 
-// services reads what it can; the error is the first reason why that is not all.
-func (l look) services(ctx context.Context) ([]fleet.Service, error) {
+// services reads what it can, and names what was listed; the error is the first reason why that is not all.
+func (l look) services(ctx context.Context) ([]fleet.Service, map[string]bool, error) {
 	var out []fleet.Service
+	listed := map[string]bool{}
 	describe := batch{size: servicesACall, do: func(arns []string) error {
-		read, err := l.describeServices(ctx, arns)
+		read, err := l.describeServices(ctx, arns, listed)
 		out = append(out, read...)
 		return err
 	}}
@@ -79,19 +87,20 @@ func (l look) services(ctx context.Context) ([]fleet.Service, error) {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			ofRest := describe.rest()
-			return out, cmp.Or(fmt.Errorf("list services of %s: %w", l.cluster.name, plain(err)), ofRest)
+			return out, listed, cmp.Or(fmt.Errorf("list services of %s: %w", l.cluster.name, plain(err)), ofRest)
 		}
 		for _, arn := range page.ServiceArns {
-			if l.account.o.Scope.Service(fleet.NameOf(arn)) {
+			if name := fleet.NameOf(arn); l.account.o.Scope.Service(name) {
+				listed[name] = true
 				describe.add(arn)
 			}
 		}
 	}
 	err := describe.rest()
-	return out, err
+	return out, listed, err
 }
 
-func (l look) describeServices(ctx context.Context, arns []string) ([]fleet.Service, error) {
+func (l look) describeServices(ctx context.Context, arns []string, listed map[string]bool) ([]fleet.Service, error) {
 	answer, err := call(ctx, l.account.ecs.DescribeServices, &ecs.DescribeServicesInput{Cluster: &l.cluster.name, Services: arns})
 	if err != nil {
 		return nil, fmt.Errorf("describe services of %s: %w", l.cluster.name, err)
@@ -99,8 +108,13 @@ func (l look) describeServices(ctx context.Context, arns []string) ([]fleet.Serv
 	out := make([]fleet.Service, 0, len(answer.Services))
 	for _, s := range answer.Services {
 		out = append(out, serviceOf(s, l.names))
+		if told := l.account.o.Events; told != nil {
+			told(aws.ToString(s.ServiceArn), eventsOf(s.Events))
+		}
 	}
-	return out, l.unread("DescribeServices", len(arns)-len(out), answer.Failures)
+	err = cmp.Or(l.unread("DescribeServices", len(arns)-len(out), answer.Failures),
+		contradicted("DescribeServices", l.cluster.name, failed(answer.Failures), l.known.services, listed))
+	return out, err
 }
 
 // tasks lists the running ones first: one that stops between the two lists is then in both, where the other order would
@@ -109,14 +123,19 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 	was := l.account.stoppedIn(l.cluster.name)
 	now := stoppedTasks{}
 	var out []fleet.Task
+	var lacking []string
+	seen, unlisted := map[string]bool{}, map[string]bool{}
 	keep := func(t *fleet.Task) {
 		if t != nil {
 			out = append(out, *t)
 		}
 	}
 	describe := batch{size: tasksACall, do: func(arns []string) error {
-		read, err := l.describeTasks(ctx, arns)
+		read, err := l.describeTasks(ctx, arns, seen)
 		for _, t := range read {
+			if unlisted[t.ARN] && lingering(t, time.Now()) {
+				lacking = append(lacking, t.ID())
+			}
 			watched := &t
 			if name := t.ServiceName(); name == "" || !l.account.o.Scope.Service(name) {
 				watched = nil
@@ -129,6 +148,7 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 		return err
 	}}
 	listed := func(arn string) {
+		seen[fleet.NameOf(arn)] = true
 		known, ok := was[arn]
 		if !ok {
 			describe.add(arn)
@@ -139,7 +159,18 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 	}
 	err := l.listTasks(ctx, types.DesiredStatusRunning, listed)
 	ofStopped := l.listTasks(ctx, types.DesiredStatusStopped, listed)
-	err = cmp.Or(err, ofStopped, describe.rest())
+	if err = cmp.Or(err, ofStopped); err == nil {
+		for _, id := range slices.Sorted(maps.Keys(l.known.tasks)) {
+			if arn := l.known.tasks[id]; !seen[id] {
+				unlisted[arn] = true
+				describe.add(arn)
+			}
+		}
+	}
+	err = cmp.Or(err, describe.rest())
+	if err == nil && len(lacking) > 0 {
+		err = notWhole("ListTasks", l.cluster.name, lacking)
+	}
 	l.account.keepStopped(l.cluster.name, was, now, err == nil)
 	return out, err
 }
@@ -160,7 +191,7 @@ func (l look) listTasks(ctx context.Context, desired types.DesiredStatus, each f
 	return nil
 }
 
-func (l look) describeTasks(ctx context.Context, arns []string) ([]fleet.Task, error) {
+func (l look) describeTasks(ctx context.Context, arns []string, listed map[string]bool) ([]fleet.Task, error) {
 	answer, err := call(ctx, l.account.ecs.DescribeTasks, &ecs.DescribeTasksInput{Cluster: &l.cluster.name, Tasks: arns})
 	if err != nil {
 		return nil, fmt.Errorf("describe tasks of %s: %w", l.cluster.name, err)
@@ -169,7 +200,9 @@ func (l look) describeTasks(ctx context.Context, arns []string) ([]fleet.Task, e
 	for _, t := range answer.Tasks {
 		out = append(out, taskOf(t, l.names))
 	}
-	return out, l.unread("DescribeTasks", len(arns)-len(out), answer.Failures)
+	err = cmp.Or(l.unread("DescribeTasks", len(arns)-len(out), answer.Failures),
+		contradicted("DescribeTasks", l.cluster.name, failed(answer.Failures), l.known.tasks, listed))
+	return out, err
 }
 
 // unread is nil where each of the missing ones is told to be MISSING: what was listed a moment ago and is gone is an
@@ -185,6 +218,15 @@ func (l look) unread(op string, missing int, failures []types.Failure) error {
 		return fmt.Errorf("%s in %s: AWS says nothing about %d of those asked for", op, l.cluster.name, missing-len(failures))
 	}
 	return nil
+}
+
+// failed names what an answer could not give.
+func failed(failures []types.Failure) []string {
+	var out []string
+	for _, f := range failures {
+		out = append(out, fleet.NameOf(aws.ToString(f.Arn)))
+	}
+	return out
 }
 
 func (a *Account) stoppedIn(cluster string) stoppedTasks {

@@ -3,7 +3,6 @@ package cloud
 import (
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"taskwarden/reconciler/fleet"
@@ -14,7 +13,7 @@ import (
 
 func serviceOf(s types.Service, n *names) fleet.Service {
 	out := fleet.Service{
-		ARN:                aws.ToString(s.ServiceArn),
+		ARN:                own(s.ServiceArn),
 		Name:               n.of(s.ServiceName),
 		ClusterARN:         n.of(s.ClusterArn),
 		Status:             n.of(s.Status),
@@ -54,7 +53,7 @@ func deploymentOf(d types.Deployment, n *names) fleet.Deployment {
 
 func taskOf(t types.Task, n *names) fleet.Task {
 	out := fleet.Task{
-		ARN:              aws.ToString(t.TaskArn),
+		ARN:              own(t.TaskArn),
 		ClusterARN:       n.of(t.ClusterArn),
 		Group:            n.of(t.Group),
 		StartedBy:        n.of(t.StartedBy),
@@ -87,7 +86,7 @@ func containerOf(c types.Container, n *names) fleet.Container {
 		Name:        n.of(c.Name),
 		Image:       n.of(c.Image),
 		ImageDigest: n.of(c.ImageDigest),
-		RuntimeID:   aws.ToString(c.RuntimeId),
+		RuntimeID:   own(c.RuntimeId),
 		LastStatus:  n.of(c.LastStatus),
 		Health:      n.keep(string(c.HealthStatus)),
 		Reason:      n.of(c.Reason),

@@ -48,6 +48,10 @@ func Operations() []Operation {
 		{"ecs", "ListTasks", "ecs:ListTasks", "ecs-resource-read", Read, true},
 		{"ecs", "DescribeTasks", "ecs:DescribeTasks", "ecs-resource-read", Read, true},
 		{"ecs", "DescribeTaskDefinition", "ecs:DescribeTaskDefinition", "ecs-definition-read", Read, true},
+		{"ecs", "ListServiceDeployments", "ecs:ListServiceDeployments", "ecs-deployment-read", Read, true},
+		{"ecs", "DescribeServiceDeployments", "ecs:DescribeServiceDeployments", "ecs-deployment-read", Read, true},
+		{"ecs", "DescribeServiceRevisions", "ecs:DescribeServiceRevisions", "ecs-revision-read", Read, true},
+		{"logs", "DescribeLogStreams", "logs:DescribeLogStreams", "logs-describe", Evidence, true},
 		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
 		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
 		{"cloudwatch", "ListTagsForResource", "cloudwatch:ListTagsForResource", "alarm-tags-read", Read, true},
@@ -62,13 +66,16 @@ func Operations() []Operation {
 // a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
 // ours, well inside the quotas of CloudWatch (PutMetricAlarm 3/s, DescribeAlarms 9/s which ECS itself uses to watch
 // deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s), of CloudWatch
-// Logs (GetLogEvents 10/s in the slowest regions) and of STS.
+// Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s) and of STS.
 func Buckets() []Bucket {
 	return []Bucket{
 		{"ecs-cluster-read", 50, 20, true},
 		{"ecs-service-read", 100, 20, true},
 		{"ecs-resource-read", 100, 20, true},
 		{"ecs-definition-read", 50, 20, true},
+		{"ecs-deployment-read", 50, 20, true},
+		{"ecs-revision-read", 50, 20, true},
+		{"logs-describe", 10, 10, false},
 		{"logs-get", 5, 5, false},
 		{"alarms-read", 2, 2, false},
 		{"alarm-tags-read", 5, 5, false},

@@ -81,7 +81,10 @@ type Finding struct {
 	FirstSeen time.Time
 	LastSeen  time.Time // the last look that showed it
 	ClosedAt  time.Time // zero while open
-	Count     int
+	// Missed is the first complete look since LastSeen that did not show it; zero where there was none. It is not stored:
+	// after a restart the looks are counted afresh.
+	Missed time.Time `json:"-"`
+	Count  int
 }
 
 // Open tells whether the finding stands: open, or unknown since it was open.

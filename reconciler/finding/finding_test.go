@@ -22,6 +22,13 @@ func open(status Status, lastSeen time.Time) Finding {
 	return Finding{Key: key, Type: SilentChurn, Status: status, Severity: Warning, FirstSeen: now.Add(-time.Hour), LastSeen: lastSeen, Count: 3}
 }
 
+// missed is an open finding that a complete look did not show at a time.
+func missed(status Status, at time.Time) Finding {
+	f := open(status, now.Add(-time.Hour))
+	f.Missed = at
+	return f
+}
+
 func closed(at time.Time) Finding {
 	f := open(False, at)
 	f.ClosedAt = at
@@ -40,19 +47,21 @@ func TestMerge(t *testing.T) {
 		status Status // "" : no finding
 		first  time.Time
 	}{
-		"a claim opens":                                    {nil, []Claim{claim}, full, True, ago(2 * time.Hour)},
-		"a claim opens on a partial view too":              {nil, []Claim{claim}, part, True, ago(2 * time.Hour)},
-		"a weak claim opens nothing":                       {nil, []Claim{keeps}, full, "", time.Time{}},
-		"a weak claim keeps open":                          {[]Finding{open(True, ago(time.Hour))}, []Claim{keeps}, full, True, ago(time.Hour)},
-		"a weak claim does not reopen":                     {[]Finding{closed(ago(time.Hour))}, []Claim{keeps}, full, False, ago(time.Hour)},
-		"a claim reopens, with its own beginning":          {[]Finding{closed(ago(time.Hour))}, []Claim{claim}, full, True, ago(2 * time.Hour)},
-		"unknown becomes open again":                       {[]Finding{open(Unknown, ago(time.Hour))}, []Claim{claim}, full, True, ago(time.Hour)},
-		"no claim on a partial view is unknown":            {[]Finding{open(True, ago(time.Hour))}, nil, part, Unknown, ago(time.Hour)},
-		"no claim right after it was seen stays":           {[]Finding{open(True, ago(59*time.Second))}, nil, full, True, ago(time.Hour)},
-		"no claim on complete views for a minute closes":   {[]Finding{open(True, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
-		"an unknown one closes on a complete view as well": {[]Finding{open(Unknown, ago(time.Hour))}, nil, full, False, ago(time.Hour)},
-		"a closed one is kept a week":                      {[]Finding{closed(ago(6 * 24 * time.Hour))}, nil, full, False, ago(time.Hour)},
-		"and then let go":                                  {[]Finding{closed(ago(8 * 24 * time.Hour))}, nil, full, "", time.Time{}},
+		"a claim opens":                                   {nil, []Claim{claim}, full, True, ago(2 * time.Hour)},
+		"a claim opens on a partial view too":             {nil, []Claim{claim}, part, True, ago(2 * time.Hour)},
+		"a weak claim opens nothing":                      {nil, []Claim{keeps}, full, "", time.Time{}},
+		"a weak claim keeps open":                         {[]Finding{open(True, ago(time.Hour))}, []Claim{keeps}, full, True, ago(time.Hour)},
+		"a weak claim does not reopen":                    {[]Finding{closed(ago(time.Hour))}, []Claim{keeps}, full, False, ago(time.Hour)},
+		"a claim reopens, with its own beginning":         {[]Finding{closed(ago(time.Hour))}, []Claim{claim}, full, True, ago(2 * time.Hour)},
+		"unknown becomes open again":                      {[]Finding{open(Unknown, ago(time.Hour))}, []Claim{claim}, full, True, ago(time.Hour)},
+		"no claim on a partial view is unknown":           {[]Finding{open(True, ago(time.Hour))}, nil, part, Unknown, ago(time.Hour)},
+		"one complete look without it closes nothing":     {[]Finding{open(True, ago(5*time.Minute))}, nil, full, True, ago(time.Hour)},
+		"nor do two within a minute":                      {[]Finding{missed(True, ago(59*time.Second))}, nil, full, True, ago(time.Hour)},
+		"no claim on complete views for a minute closes":  {[]Finding{missed(True, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
+		"an unknown one closes on complete views as well": {[]Finding{missed(Unknown, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
+		"a claim between the two begins the count afresh": {[]Finding{missed(True, ago(60*time.Second))}, []Claim{keeps}, full, True, ago(time.Hour)},
+		"a closed one is kept a week":                     {[]Finding{closed(ago(6 * 24 * time.Hour))}, nil, full, False, ago(time.Hour)},
+		"and then let go":                                 {[]Finding{closed(ago(8 * 24 * time.Hour))}, nil, full, "", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Merge(key, c.was, c.claims, c.seen, now)
@@ -102,6 +111,13 @@ func TestMergeOnlyClosesOnACompleteView(t *testing.T) {
 			}
 			before := slices.Clone(was)
 			is := Merge(key, was, claims, seen, at)
+			for _, f := range is {
+				if seen.Complete && f.Open() != f.Missed.Equal(seen.At) && slices.ContainsFunc(was, func(w Finding) bool {
+					return w.Compare(f) == 0 && w.Open() && w.Missed.IsZero()
+				}) && !slices.ContainsFunc(claims, func(c Claim) bool { return c.Type == f.Type && c.Subject == f.Subject }) {
+					t.Fatalf("one look without it: %+v", f)
+				}
+			}
 			if d := cmp.Diff(before, was); d != "" {
 				t.Fatalf("the argument changed: %s", d)
 			}

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// settle is how long complete looks must lack a claim before its finding closes (CONTRACT section 3).
+	// settle is how long complete looks must lack a claim before its finding closes (CONTRACT section 3). It is counted
+	// from the first look that lacks it, so that it takes two: one answer of AWS that is whole and wrong closes nothing.
 	settle = 60 * time.Second
 	// keepClosed is how long a closed finding stays listed under ?status=all.
 	keepClosed = 7 * 24 * time.Hour
@@ -22,6 +23,7 @@ const (
 //	opens, keeps   open      any              True
 //	keeps          -/closed  any              unchanged
 //	none           open      no               Unknown: nothing may be concluded
+//	none           open      yes, first       unchanged, Missed at the look
 //	none           open      yes, < settle    unchanged
 //	none           open      yes, >= settle   False, closed at now
 //
@@ -63,7 +65,7 @@ func (f Finding) refresh(c Claim, seen fleet.Seen, now time.Time) Finding {
 		}
 		f.ClosedAt = time.Time{}
 	}
-	f.Status, f.LastSeen = True, seen.At
+	f.Status, f.LastSeen, f.Missed = True, seen.At, time.Time{}
 	f.Severity, f.Reason, f.Message, f.Evidence = c.Severity, c.Reason, c.Message, c.Evidence
 	f.Count = cmp.Or(c.Count, 1)
 	return f
@@ -73,7 +75,9 @@ func (f Finding) without(seen fleet.Seen, now time.Time) Finding {
 	switch {
 	case !seen.Complete:
 		f.Status = Unknown
-	case seen.At.Sub(f.LastSeen) >= settle:
+	case f.Missed.IsZero():
+		f.Missed = seen.At
+	case seen.At.Sub(f.Missed) >= settle:
 		f.Status, f.ClosedAt = False, now
 	}
 	return f

@@ -36,6 +36,7 @@ type Account struct {
 	sessions map[string]string // by access key, the ARN of the assumed role's session
 	signer   string            // the access key of the call that is being answered
 	gates    []*gate
+	faults   []*Injection
 	stops    []Stop
 	restarts []Restart
 	pending  []Event // to be narrated

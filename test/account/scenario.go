@@ -144,6 +144,11 @@ type Step struct {
 	Log       Lines                        `yaml:"log,omitempty"`  // kill
 	Model     Model                        `yaml:"model,omitempty"`
 	Actions   []string                     `yaml:"actions,omitempty"` // deny, allow: IAM actions
+	Ops       []string                     `yaml:"ops,omitempty"`     // fault: operations by their IAM names, also as patterns
+	Kind      FaultKind                    `yaml:"kind,omitempty"`    // fault: what goes wrong with them
+	For       Span                         `yaml:"for,omitempty"`     // fault: how long; left out: for ever
+	Calls     int                          `yaml:"calls,omitempty"`   // fault: how many calls it strikes; 0: all
+	By        Span                         `yaml:"by,omitempty"`      // fault: of kinds stale and skew
 }
 
 // Action is what a step does.
@@ -162,6 +167,7 @@ const (
 	DoSetModel    Action = "set-model"   // a container lives by another model from now on
 	DoDeny        Action = "deny"        // IAM denies actions
 	DoAllow       Action = "allow"       // IAM allows them again
+	DoFault       Action = "fault"       // answers go wrong
 )
 
 // UnmarshalYAML reads a list of lines, or a text block that is split into lines.

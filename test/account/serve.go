@@ -69,6 +69,9 @@ func (a *Account) answer(r *http.Request) (wire.Reply, error) {
 		return req.Codec.Fail(bad, ""), nil
 	}
 	g, err := a.pass(r.Context(), req)
+	if err == nil {
+		err = a.unanswered(r.Context(), req)
+	}
 	if err != nil {
 		return wire.Reply{}, err
 	}
@@ -84,29 +87,38 @@ func (a *Account) apply(ctx context.Context, req wire.Request, g Gate) (wire.Rep
 	a.advance(time.Now())
 	a.requests++
 	id := fmt.Sprintf("00000000-0000-4000-a000-%012d", a.requests)
-	out, failed := a.do(req, g)
-	a.recordCall(req, a.now, failed, g.Cut)
-	a.unlock()
-	switch {
-	case g.Cut:
-		return wire.Reply{}, errCut
-	case failed != nil:
-		return req.Codec.Fail(failed, id), nil
+	f := a.fault(req, a.now)
+	out, failed := a.do(req, g, f)
+	cut := g.Cut || failed == nil && f.cuts()
+	a.recordCall(req, a.now, failed, cut)
+	reply := replyTo(req, out, failed, id)
+	if failed == nil {
+		reply = f.mangles(reply)
 	}
-	reply, err := req.Codec.Reply(out, id)
-	if err != nil {
-		return req.Codec.Fail(&wire.Error{Code: "InternalFailure", Status: 500, Message: err.Error()}, id), nil
+	a.unlock()
+	if cut {
+		return wire.Reply{}, errCut
 	}
 	return reply, nil
 }
 
-func (a *Account) do(req wire.Request, g Gate) (map[string]any, *wire.Error) {
-	if refused := cmp.Or(a.throttled(req), a.denial(req)); refused != nil {
+func replyTo(req wire.Request, out map[string]any, failed *wire.Error, id string) wire.Reply {
+	if failed != nil {
+		return req.Codec.Fail(failed, id)
+	}
+	reply, err := req.Codec.Reply(out, id)
+	if err != nil {
+		return req.Codec.Fail(&wire.Error{Code: "InternalFailure", Status: 500, Message: err.Error()}, id)
+	}
+	return reply
+}
+
+func (a *Account) do(req wire.Request, g Gate, f *Injection) (map[string]any, *wire.Error) {
+	if refused := cmp.Or(a.throttled(req), a.denial(req), g.Err, f.refuses(req)); refused != nil {
 		return nil, refused
 	}
-	if g.Err != nil {
-		return nil, g.Err
-	}
+	var again bool
+	req.Input, again = f.asks(req.Input)
 	var out map[string]any
 	var err error
 	op, known := operations[req.Service][req.Op]
@@ -122,6 +134,9 @@ func (a *Account) do(req wire.Request, g Gate) (map[string]any, *wire.Error) {
 	var failed *wire.Error
 	if err != nil && !errors.As(err, &failed) {
 		failed = &wire.Error{Code: "InternalFailure", Status: 500, Message: err.Error()}
+	}
+	if failed == nil {
+		out = f.distorts(req, out, again)
 	}
 	return out, failed
 }

@@ -28,8 +28,11 @@ func assumeRole(a *Account, in wire.Input) (map[string]any, error) {
 	if role == "" || session == "" {
 		return nil, wire.Bad("ValidationError", "RoleArn and RoleSessionName must not be empty")
 	}
+	arn, ok := sessionARN(role, session)
+	if !ok {
+		return nil, wire.Bad("ValidationError", "%s is invalid", role)
+	}
 	lasts := time.Duration(in.Int("DurationSeconds", 3600)) * time.Second
-	arn := strings.Replace(strings.Replace(role, ":iam:", ":sts:", 1), ":role/", ":assumed-role/", 1) + "/" + session
 	key := "ASIA" + strings.ToUpper(a.secret(8))
 	a.sessions[key] = arn
 	return map[string]any{
@@ -39,6 +42,15 @@ func assumeRole(a *Account, in wire.Input) (map[string]any, error) {
 			"Expiration": a.now.Add(lasts),
 		},
 	}, nil
+}
+
+// sessionARN is what a role's session is called: the role's name without its path (IAM user guide, "IAM identifiers").
+func sessionARN(role, session string) (arn string, ok bool) {
+	parts := strings.SplitN(role, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") {
+		return "", false
+	}
+	return "arn:" + parts[1] + ":sts::" + parts[4] + ":assumed-role/" + last(parts[5]) + "/" + session, true
 }
 
 // secret makes the parts of a credential. They are random beyond the scenario's seed, so that asking for one changes nothing

@@ -3,6 +3,7 @@ package account
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"taskwarden/test/account/wire"
 )
@@ -35,6 +36,8 @@ func (a *Account) step(s Step) {
 		a.denied = append(slices.Clone(a.denied), s.Actions...)
 	case DoAllow:
 		a.denied = slices.DeleteFunc(slices.Clone(a.denied), func(d string) bool { return slices.Contains(s.Actions, d) })
+	case DoFault:
+		a.inject(s.fault(a.draw), a.now)
 	case DoDeploy:
 		v.roll(s)
 	case DoScale:
@@ -46,6 +49,11 @@ func (a *Account) step(s Step) {
 			t.suffer(s)
 		}
 	}
+}
+
+// fault is what a step of the kind fault injects.
+func (s Step) fault(draw func(Span) time.Duration) Fault {
+	return Fault{Ops: s.Ops, Kind: s.Kind, For: draw(s.For), Calls: s.Calls, By: draw(s.By)}
 }
 
 // address finds the service of a step; validation has made sure that there is one.
