@@ -88,6 +88,7 @@ view was incomplete, 64 wrong usage, 78 bad configuration.`,
 	a.addFlags(root)
 	root.AddCommand(
 		newRunCmd(a),
+		newScanCmd(a, a.awsConfig),
 		newExplainCmd(a),
 		newLintCmd(a),
 		newGetCmd(a),
