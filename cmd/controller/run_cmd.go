@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,9 @@ import (
 	"taskwarden/reconciler/cloud"
 	"taskwarden/store/bolt"
 )
+
+// gcPercent keeps the process small: what lives is small and steady, and the pages of a look are garbage (docs/performance.md).
+const gcPercent = 50
 
 // stopWithin is how long a stop may take: calls under way end, nothing new begins. ECS kills after 30 s by default.
 const stopWithin = 10 * time.Second
@@ -43,6 +47,9 @@ func (a *app) runController(ctx context.Context, file string) error {
 	cfg, source, err := a.loadConfig(file)
 	if err != nil {
 		return err
+	}
+	if _, set := a.env("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
 	}
 	log, err := a.logger()
 	if err != nil {

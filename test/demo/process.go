@@ -95,32 +95,36 @@ func follow(r io.Reader, s *story) {
 	}
 }
 
+// narrate tells a log line, and shows the step of the story that it proves.
 func narrate(l logLine, s *story) {
+	if l.Level == "error" || l.Level == "warn" {
+		s.say("controller", "%s: %s %s", l.Msg, l.Message, l.Error)
+		return
+	}
+	switch l.Msg {
+	case "task stopped":
+		l.stopped(s)
+	case "stop explained":
+		if l.Culprit == "cwagent" && l.Signature == "go-concurrent-map-writes" {
+			s.show("signature", "%s", l.Line)
+		}
+	case "finding opened":
+		s.say("controller", "%s %s on %s %s: %s", l.Severity, l.Type, l.On, l.Subject, l.Message)
+		if step := map[string]string{"SidecarCrash": "crash", "SilentChurn": "churn"}[l.Type]; step != "" {
+			s.show(step, "%s", l.Message)
+		}
+	case "alarm written":
+		s.say("controller", "alarm written: %s", l.Name)
+	}
+}
+
+func (l logLine) stopped(s *story) {
 	code := "no exit code"
 	if l.ExitCode != nil {
 		code = fmt.Sprintf("exit %d", *l.ExitCode)
 	}
-	switch {
-	case l.Level == "error" || l.Level == "warn":
-		s.say("controller", "%s: %s %s", l.Msg, l.Message, l.Error)
-	case l.Msg == "task stopped":
-		s.say("controller", "%s: unplanned=%t cause=%s culprit=%s (%s)", l.Service, !l.Planned, l.Cause, l.Culprit, code)
-		if !l.Planned && l.Culprit == "cwagent" && l.Sidecar && strings.HasSuffix(l.Service, "/django") {
-			s.show("verdict", "%s: %s, container cwagent, %s, after %s", l.Service, l.Cause, code, l.Lifetime)
-		}
-	case l.Msg == "stop explained":
-		if l.Culprit == "cwagent" && l.Signature == "go-concurrent-map-writes" {
-			s.show("signature", "%s", l.Line)
-		}
-	case l.Msg == "finding opened":
-		s.say("controller", "%s %s on %s %s: %s", l.Severity, l.Type, l.On, l.Subject, l.Message)
-		switch {
-		case l.Type == "SidecarCrash" && l.Subject == "cwagent":
-			s.show("crash", "%s", l.Message)
-		case l.Type == "SilentChurn":
-			s.show("churn", "%s", l.Message)
-		}
-	case l.Msg == "alarm written":
-		s.say("controller", "alarm written: %s", l.Name)
+	s.say("controller", "%s: unplanned=%t cause=%s culprit=%s (%s)", l.Service, !l.Planned, l.Cause, l.Culprit, code)
+	if !l.Planned && l.Culprit == "cwagent" && l.Sidecar && strings.HasSuffix(l.Service, "/django") {
+		s.show("verdict", "%s: %s, container cwagent, %s, after %s", l.Service, l.Cause, code, l.Lifetime)
 	}
 }
