@@ -52,8 +52,8 @@ func (a *Account) step(s Step) {
 }
 
 // fault is what a step of the kind fault injects.
-func (s Step) fault(draw func(Span) time.Duration) Fault {
-	return Fault{Ops: s.Ops, Kind: s.Kind, For: draw(s.For), Calls: s.Calls, By: draw(s.By)}
+func (t Step) fault(draw func(Span) time.Duration) Fault {
+	return Fault{Ops: t.Ops, Kind: t.Kind, For: draw(t.For), Calls: t.Calls, By: draw(t.By)}
 }
 
 // address finds the service of a step; validation has made sure that there is one.
