@@ -220,7 +220,7 @@ func (e *evidence) loop(ctx context.Context, t Target) {
 		case ctx.Err() != nil:
 			return false
 		case err == nil:
-			e.c.troubles.clear(t.Name, "LogsUnreadable")
+			e.c.settled(t.Name, "LogsUnreadable")
 		case !hopeless(err) && e.queues.of(t.Name).NumRequeues(k) < tries:
 			return true
 		default:

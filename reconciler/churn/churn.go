@@ -118,10 +118,9 @@ const (
 
 // History is what is remembered of a service.
 type History struct {
-	Stops    []Stop          // recorded ones, oldest first
-	Since    time.Time       // from when on stops of this service would have been seen
-	Deployed time.Time       // when the last deployment known began; it restarts the clearing clock and closes nothing
-	Held     map[string]Held // stops by ARN that wait for the next complete look
+	Stops []Stop          // recorded ones, oldest first
+	Since time.Time       // from when on stops of this service would have been seen
+	Held  map[string]Held // stops by ARN that wait for the next complete look
 }
 
 // Held is a stop of low confidence that is not recorded yet.

@@ -64,7 +64,6 @@ func (c court) clock(deaths []Stop) (fresh, kept bool) {
 	for _, d := range c.o.Service.Deployments {
 		start = latest(start, d.CreatedAt)
 	}
-	start = latest(start, c.h.Deployed)
 	return c.o.At.Sub(last) < limit, c.o.At.Sub(start) < limit
 }
 

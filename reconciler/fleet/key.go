@@ -34,9 +34,6 @@ func ParseKey(s string) Key {
 // task ARN, family:revision of a task definition ARN. A plain name is returned as it is.
 func NameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// RegionOf is the region of an ARN, or "" if s is none.
-func RegionOf(arn string) string { return arnPart(arn, 3) }
-
 // AccountOf is the account id of an ARN, or "" if s is none.
 func AccountOf(arn string) string { return arnPart(arn, 4) }
 

@@ -4,18 +4,18 @@ import "time"
 
 // Service is one ECS service as DescribeServices answered it, without its events.
 type Service struct {
-	ARN                string    `json:"serviceArn"`
-	Name               string    `json:"serviceName"`
-	ClusterARN         string    `json:"clusterArn"`
-	Status             string    `json:"status"` // ACTIVE, DRAINING, INACTIVE
-	SchedulingStrategy string    `json:"schedulingStrategy"`
-	LaunchType         string    `json:"launchType"`
-	Controller         string    `json:"-"` // deployment controller type: ECS, CODE_DEPLOY, EXTERNAL; "" where none was named
-	TaskDefinition     string    `json:"taskDefinition"`
-	Desired            int       `json:"desiredCount"`
-	Running            int       `json:"runningCount"`
-	Pending            int       `json:"pendingCount"`
-	CreatedAt          time.Time `json:"-"`
+	ARN                string
+	Name               string
+	ClusterARN         string
+	Status             string // ACTIVE, DRAINING, INACTIVE
+	SchedulingStrategy string
+	LaunchType         string
+	Controller         string // deployment controller type: ECS, CODE_DEPLOY, EXTERNAL; "" where none was named
+	TaskDefinition     string
+	Desired            int
+	Running            int
+	Pending            int
+	CreatedAt          time.Time
 	Deployments        []Deployment
 }
 
