@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,9 +121,13 @@ func count(w *account.Account, op string) (n int) {
 // canned answers ECS and Logs calls with fixed JSON, by operation; the first entry of a list is used up each time but the last.
 type canned map[string][]string
 
+var cannedMu sync.Mutex // a look calls from several goroutines
+
 func (c canned) Do(r *http.Request) (*http.Response, error) {
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	body := `{}`
+	cannedMu.Lock()
+	defer cannedMu.Unlock()
 	if of := c[op]; len(of) > 0 {
 		body = of[0]
 		if len(of) > 1 {
