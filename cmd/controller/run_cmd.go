@@ -20,7 +20,7 @@ import (
 )
 
 // gcPercent keeps the process small: what lives is small and steady, and the pages of a look are garbage (docs/performance.md).
-const gcPercent = 50
+const gcPercent = 25
 
 // stopWithin is how long a stop may take: calls under way end, nothing new begins. ECS kills after 30 s by default.
 const stopWithin = 10 * time.Second

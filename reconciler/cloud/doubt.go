@@ -20,10 +20,11 @@ import (
 // stoppedShown is how long AWS surely lists a stopped task (DescribeTasks: "at least one hour"), less the time of a look.
 const stoppedShown = 55 * time.Minute
 
-// known is what the last look at a cluster read, by name (services) and id (tasks): the ARNs to ask for.
+// known is what the last look at a cluster read, by what DescribeServices and DescribeTasks take beside an ARN: names and
+// ids. They are kept for every task, so each is a copy that holds no answer of AWS's alive.
 type known struct {
-	services map[string]string // that were ACTIVE
-	tasks    map[string]string // that had not stopped
+	services map[string]struct{} // that were ACTIVE
+	tasks    map[string]struct{} // that had not stopped
 }
 
 // notWhole is the fault of a list that lacks what is there.
@@ -84,7 +85,7 @@ func lingering(t fleet.Task, now time.Time) bool {
 
 // contradicted finds what was read last time, was listed now, and is told to be MISSING: one of the two answers is wrong,
 // or it went between them, which the next list tells.
-func contradicted(op, cluster string, missing []string, was map[string]string, listed map[string]bool) error {
+func contradicted(op, cluster string, missing []string, was map[string]struct{}, listed map[string]bool) error {
 	for _, name := range missing {
 		if _, ok := was[name]; ok && listed[name] {
 			return fmt.Errorf("%s in %s: %s is listed, was there before, and is told to be MISSING", op, cluster, name)
@@ -95,21 +96,21 @@ func contradicted(op, cluster string, missing []string, was map[string]string, l
 
 // keepKnown replaces what is known of the cluster; after a partial look it only adds.
 func (a *Account) keepKnown(c fleet.Cluster, was known) {
-	is := known{map[string]string{}, map[string]string{}}
+	is := known{map[string]struct{}{}, make(map[string]struct{}, len(c.Tasks))}
 	if !c.Seen.Complete {
 		maps.Copy(is.services, was.services)
 		maps.Copy(is.tasks, was.tasks)
 	}
 	for _, s := range c.Services {
 		if s.Status == "ACTIVE" {
-			is.services[s.Name] = s.ARN
+			is.services[s.Name] = struct{}{}
 		}
 	}
 	for _, t := range c.Tasks {
 		if t.Stopped() {
 			delete(is.tasks, t.ID())
 		} else {
-			is.tasks[t.ID()] = t.ARN
+			is.tasks[strings.Clone(t.ID())] = struct{}{}
 		}
 	}
 	a.mu.Lock()

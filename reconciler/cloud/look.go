@@ -133,7 +133,7 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 	describe := batch{size: tasksACall, do: func(arns []string) error {
 		read, err := l.describeTasks(ctx, arns, seen)
 		for _, t := range read {
-			if unlisted[t.ARN] && lingering(t, time.Now()) {
+			if unlisted[t.ID()] && lingering(t, time.Now()) {
 				lacking = append(lacking, t.ID())
 			}
 			watched := &t
@@ -161,9 +161,9 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 	ofStopped := l.listTasks(ctx, types.DesiredStatusStopped, listed)
 	if err = cmp.Or(err, ofStopped); err == nil {
 		for _, id := range slices.Sorted(maps.Keys(l.known.tasks)) {
-			if arn := l.known.tasks[id]; !seen[id] {
-				unlisted[arn] = true
-				describe.add(arn)
+			if !seen[id] {
+				unlisted[id] = true
+				describe.add(id)
 			}
 		}
 	}
