@@ -21,7 +21,7 @@ import (
 const stoppedShown = 55 * time.Minute
 
 // known is what the last look at a cluster read, by what DescribeServices and DescribeTasks take beside an ARN: names and
-// ids. They are kept for every task, so each is a copy that holds no answer of AWS's alive.
+// ids.
 type known struct {
 	services map[string]struct{} // that were ACTIVE
 	tasks    map[string]struct{} // that had not stopped
@@ -110,7 +110,7 @@ func (a *Account) keepKnown(c fleet.Cluster, was known) {
 		if t.Stopped() {
 			delete(is.tasks, t.ID())
 		} else {
-			is.tasks[strings.Clone(t.ID())] = struct{}{}
+			is.tasks[strings.Clone(t.ID())] = struct{}{} // as a part of its ARN it would keep that alive
 		}
 	}
 	a.mu.Lock()
