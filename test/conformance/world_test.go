@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"taskwarden/reconciler/cloud"
 	"taskwarden/test/account"
 )
 
@@ -45,11 +46,14 @@ type side struct {
 	evaluates  bool // alarms by the clock, and not only when data is put
 }
 
-func connect(url string, now time.Time) *side {
-	cfg := aws.Config{
-		Region: region, BaseEndpoint: &url, RetryMaxAttempts: 3,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", ""),
-	}
+// connect uses the product's own transport, which is not cut under an answer (cloud.Load), and repeats nothing: a second
+// CreateService or RegisterTaskDefinition would make another world.
+func connect(t *testing.T, url string, now time.Time) *side {
+	t.Helper()
+	cfg, err := cloud.Load(t.Context(), region, "")
+	fatal(t, err)
+	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &url, 1
+	cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", "")
 	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), now: now}
 }
 
@@ -71,7 +75,7 @@ func ours(t *testing.T, now time.Time) *side {
 	}
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
-	s := connect(server.URL, now)
+	s := connect(t, server.URL, now)
 	s.evaluates = true
 	s.find(t)
 	return s
@@ -108,7 +112,7 @@ func scenario() account.Scenario {
 // theirs makes the same world through the API.
 func theirs(t *testing.T, now time.Time) *side {
 	t.Helper()
-	s := connect(peer(t), now)
+	s := connect(t, peer(t), now)
 	for _, c := range []string{"prod", "wide", "empty"} {
 		must(t)(s.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: &c}))
 	}
