@@ -34,6 +34,10 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["DescribeDeployments"] = a.DescribeDeployments(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-deployment/c/s/1"})
 	_, errs["Revisions"] = a.Revisions(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-revision/c/s/1"})
 	_, errs["Stream"] = a.Stream(ctx, fleet.LogRef{Group: "/ecs/service-00000", Stream: "s"})
+	_, errs["RawDefinition"] = a.RawDefinition(ctx, "service-00000:1")
+	_, errs["NewestRevisions"] = a.NewestRevisions(ctx, "service-00000")
+	_, errs["Register"] = a.Register(ctx, []byte(`{"family":"other","containerDefinitions":[{"name":"app","image":"app:2"}]}`))
+	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
 	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
 	_, errs["Alarms"] = a.Alarms(ctx, "")
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
@@ -65,7 +69,7 @@ func TestTheTableIsWhatIsCalled(t *testing.T) {
 }
 
 func TestOffMeansOff(t *testing.T) {
-	for _, off := range []Class{Read, Evidence, Metrics, Alarms} {
+	for _, off := range []Class{Read, Evidence, Metrics, Alarms, Remediate} {
 		t.Run(string(off), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := world(t, account.Bulk(1, 1, 1))
@@ -113,7 +117,7 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := world(t, account.Bulk(1, 1, 1))
 		a := watching(w, Options{})
-		_, err := call(t.Context(), a.ecs.UpdateService, &ecs.UpdateServiceInput{Service: aws.String("service-00000"), DesiredCount: aws.Int32(0)})
+		_, err := call(t.Context(), a.ecs.DeleteService, &ecs.DeleteServiceInput{Service: aws.String("service-00000")})
 		if r, ok := errors.AsType[*Refused](err); !ok || r.Known || len(w.Calls()) > 0 {
 			t.Errorf("error %v, calls %v", err, w.Calls())
 		}
@@ -124,7 +128,7 @@ func TestPolicyFor(t *testing.T) {
 	want := []string{
 		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
-		"ecs:ListServices", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
+		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 	}
 	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)

@@ -12,7 +12,7 @@ const (
 	Evidence  Class = "evidence"  // reading the log lines of dead containers
 	Metrics   Class = "metrics"   // putting this product's own metrics, and reading back what was put
 	Alarms    Class = "alarms"    // making and tagging alarms
-	Remediate Class = "remediate" // changing services; no operation of it exists yet
+	Remediate Class = "remediate" // registering task definitions and changing services
 )
 
 // Operation is one row of the table of all calls that the product can make.
@@ -38,7 +38,8 @@ type Bucket struct {
 
 // Operations is the table. A test holds it against the calls that the SDK clients receive.
 //
-// PutMetricData has no client token: a repeat is a second datum, so the SDK must not retry it.
+// PutMetricData, RegisterTaskDefinition and UpdateService have no client token: a repeat is a second datum, revision or
+// deployment, so the SDK must not retry them.
 func Operations() []Operation {
 	return []Operation{
 		{"sts", "AssumeRole", "sts:AssumeRole", "sts", Access, true},
@@ -48,9 +49,12 @@ func Operations() []Operation {
 		{"ecs", "ListTasks", "ecs:ListTasks", "ecs-resource-read", Read, true},
 		{"ecs", "DescribeTasks", "ecs:DescribeTasks", "ecs-resource-read", Read, true},
 		{"ecs", "DescribeTaskDefinition", "ecs:DescribeTaskDefinition", "ecs-definition-read", Read, true},
+		{"ecs", "ListTaskDefinitions", "ecs:ListTaskDefinitions", "ecs-definition-read", Read, true},
 		{"ecs", "ListServiceDeployments", "ecs:ListServiceDeployments", "ecs-deployment-read", Read, true},
 		{"ecs", "DescribeServiceDeployments", "ecs:DescribeServiceDeployments", "ecs-deployment-read", Read, true},
 		{"ecs", "DescribeServiceRevisions", "ecs:DescribeServiceRevisions", "ecs-revision-read", Read, true},
+		{"ecs", "RegisterTaskDefinition", "ecs:RegisterTaskDefinition", "ecs-definition-write", Remediate, false},
+		{"ecs", "UpdateService", "ecs:UpdateService", "ecs-service-write", Remediate, false},
 		{"logs", "DescribeLogStreams", "logs:DescribeLogStreams", "logs-describe", Evidence, true},
 		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
 		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
@@ -75,6 +79,8 @@ func Buckets() []Bucket {
 		{"ecs-definition-read", 50, 20, true},
 		{"ecs-deployment-read", 50, 20, true},
 		{"ecs-revision-read", 50, 20, true},
+		{"ecs-definition-write", 20, 1, true},
+		{"ecs-service-write", 50, 5, true},
 		{"logs-describe", 10, 10, false},
 		{"logs-get", 5, 5, false},
 		{"alarms-read", 2, 2, false},
