@@ -49,6 +49,7 @@ func (a *Account) register(in wire.Input, by string) (*definition, error) {
 	}
 	delete(d.doc, "tags")
 	d.arn = a.arn("ecs", fmt.Sprintf("task-definition/%s:%d", family, d.revision))
+	d.doc["containerDefinitions"] = withDefaults(in.List("containerDefinitions"))
 	for _, c := range in.Maps("containerDefinitions") {
 		d.containers = append(d.containers, readSpec(c))
 		for _, e := range c.Maps("environment") {
@@ -57,6 +58,18 @@ func (a *Account) register(in wire.Input, by string) (*definition, error) {
 	}
 	a.families[family] = append(a.families[family], d)
 	return d, nil
+}
+
+// withDefaults spells out what a container definition leaves out, as the answers of RegisterTaskDefinition and
+// DescribeTaskDefinition do (their examples in the API reference).
+func withDefaults(containers []any) []any {
+	out := make([]any, len(containers))
+	for i, c := range containers {
+		full := map[string]any{"cpu": int64(0), "essential": true, "environment": []any{}, "mountPoints": []any{}, "portMappings": []any{}, "volumesFrom": []any{}}
+		maps.Copy(full, c.(map[string]any))
+		out[i] = full
+	}
+	return out
 }
 
 // checkDefinition refuses what ECS refuses, as far as taskwarden can run into it.

@@ -66,7 +66,7 @@ func mapped(t *testing.T) fields {
 	return found
 }
 
-// ownerOf names the SDK's type that a field was selected from; "" where it is none, or a request's.
+// ownerOf names the SDK's type that a field was selected from; "" where it is none, a request's or a client's options.
 func ownerOf(s *types.Selection) string {
 	if s.Kind() != types.FieldVal {
 		return ""
@@ -76,7 +76,7 @@ func ownerOf(s *types.Selection) string {
 		from = p.Elem()
 	}
 	named, ok := from.(*types.Named)
-	if !ok || named.Obj().Pkg() == nil || strings.HasSuffix(named.Obj().Name(), "Input") {
+	if !ok || named.Obj().Pkg() == nil || strings.HasSuffix(named.Obj().Name(), "Input") || named.Obj().Name() == "Options" {
 		return ""
 	}
 	if path, ok := strings.CutPrefix(named.Obj().Pkg().Path(), sdk); ok && !strings.Contains(named.Obj().Name(), "Paginator") {
