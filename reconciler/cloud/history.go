@@ -141,7 +141,7 @@ func briefOf(d types.ServiceDeploymentBrief) fleet.ServiceDeployment {
 func serviceDeploymentOf(d types.ServiceDeployment) fleet.ServiceDeployment {
 	out := fleet.ServiceDeployment{
 		ARN: aws.ToString(d.ServiceDeploymentArn), Status: string(d.Status), StatusReason: aws.ToString(d.StatusReason),
-		CreatedAt: at(d.CreatedAt), StartedAt: at(d.StartedAt), FinishedAt: at(d.FinishedAt),
+		Stage: string(d.LifecycleStage), CreatedAt: at(d.CreatedAt), StartedAt: at(d.StartedAt), FinishedAt: at(d.FinishedAt),
 	}
 	if d.TargetServiceRevision != nil {
 		out.Target = aws.ToString(d.TargetServiceRevision.Arn)

@@ -16,6 +16,7 @@ type ServiceDeployment struct {
 	StatusReason string
 	Target       string   // service revision it was to bring; an ARN
 	Sources      []string // service revisions it replaced; ARNs, only where the deployment was described
+	Stage        string   // lifecycle stage of a blue/green, linear or canary deployment; only where it was described
 	CreatedAt    time.Time
 	StartedAt    time.Time
 	FinishedAt   time.Time // zero: not over, or not told
