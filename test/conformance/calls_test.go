@@ -86,7 +86,7 @@ func services() []row {
 		list("a page of 5 of 12", ecs.ListServicesInput{Cluster: aws.String("wide"), MaxResults: aws.Int32(5)}),
 		list("an unknown cluster", ecs.ListServicesInput{Cluster: nope}),
 		describe("two and one that is missing", ecs.DescribeServicesInput{Cluster: prod, Services: []string{"web", "parked", "nope"}}),
-		describe("one on a capacity provider", ecs.DescribeServicesInput{Cluster: prod, Services: []string{"spot"}}),
+		describe("one on a capacity provider, with its tags", ecs.DescribeServicesInput{Cluster: prod, Services: []string{"spot"}, Include: []types.ServiceField{"TAGS"}}),
 		describe("by ARN", ecs.DescribeServicesInput{Cluster: prod, Services: []string{"arn:aws:ecs:us-east-1:111122223333:service/prod/victim"}}),
 		describe("11 of at most 10", ecs.DescribeServicesInput{Cluster: prod, Services: names(11)}),
 		describe("none", ecs.DescribeServicesInput{Cluster: prod, Services: []string{}}),

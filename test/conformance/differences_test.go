@@ -213,6 +213,8 @@ func uncompared() []blind {
 		{"ecs:DescribeServices", "Services[].Deployments[].PendingCount", calm},
 		{"ecs:DescribeServices", "Services[].Deployments[].FailedTasks", calm},
 		{"ecs:DescribeServices", "Services[].Events[]", "MiniStack writes no events"},
+		{"ecs:DescribeServices", "Services[].DeploymentConfiguration.LifecycleHooks[]", "the simulated account has rolling deployments alone, which take no hooks"},
+		{"ecs:DescribeServices", "Services[].ResourceManagementType", "neither has services in Express Mode"},
 		{"ecs:DescribeTasks", "Tasks[].Containers[].ImageDigest", "MiniStack pulls nothing"},
 		{"ecs:DescribeTasks", "Tasks[].Containers[].Reason", calm},
 		{"cloudwatch:DescribeAlarms", "CompositeAlarms[]", "the simulated account has no composite alarms"},

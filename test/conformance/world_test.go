@@ -91,7 +91,7 @@ func scenario() account.Scenario {
 			v.Models[c] = account.Model{Start: lines, OnStop: account.Ending{Exit: &stops}}
 		}
 		if name == "spot" {
-			v.CapacityProvider = provider
+			v.CapacityProvider, v.Tags = provider, map[string]string{"team": "web"}
 		}
 		return v
 	}
@@ -153,6 +153,7 @@ func (s *side) create(t *testing.T, cluster, name string, n int32) {
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-0a1b2c3d4e5f60718"}}},
 	}
 	if name == "spot" {
+		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}}
 		in.LaunchType, in.CapacityProviderStrategy = "", []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String(provider), Weight: 1}}
 	}
 	must(t)(s.ecs.CreateService(t.Context(), in))
