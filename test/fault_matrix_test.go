@@ -49,7 +49,7 @@ var faultables = []faultable{
 
 // notLoops are operations of the table that the loop does not make: scan's, and those of a rollout.
 var notLoops = []string{"ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "logs:DescribeLogStreams",
-	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService"}
+	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "cloudformation:DescribeStackResources"}
 
 // The matrix knows every operation of the table.
 func TestFaultMatrixIsWhole(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -59,6 +60,7 @@ type Account struct {
 	base    aws.Config
 	ecs     *ecs.Client
 	cw      *cloudwatch.Client
+	cfn     *cloudformation.Client
 
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
@@ -95,6 +97,7 @@ func New(base aws.Config, o Options) *Account {
 	a.base = cfg
 	a.ecs = ecs.NewFromConfig(a.guarded("ecs", cfg.Region))
 	a.cw = cloudwatch.NewFromConfig(a.guarded("cloudwatch", cfg.Region))
+	a.cfn = cloudformation.NewFromConfig(a.guarded("cloudformation", cfg.Region))
 	return a
 }
 

@@ -38,6 +38,7 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["NewestRevisions"] = a.NewestRevisions(ctx, "service-00000")
 	_, errs["Register"] = a.Register(ctx, []byte(`{"family":"other","containerDefinitions":[{"name":"app","image":"app:2"}]}`))
 	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
+	_, errs["Stack"] = a.Stack(ctx, "arn:aws:ecs:us-east-1:111122223333:service/prod-000/service-00000")
 	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
 	_, errs["Alarms"] = a.Alarms(ctx, "")
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
@@ -126,7 +127,7 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 
 func TestPolicyFor(t *testing.T) {
 	want := []string{
-		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
 		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 	}

@@ -26,14 +26,14 @@ func TestHistoryMapping(t *testing.T) {
 	full := serviceDeploymentOf(types.ServiceDeployment{
 		ServiceDeploymentArn: aws.String("d"), Status: "A_NEW_ONE", StatusReason: aws.String("why"),
 		TargetServiceRevision:  &types.ServiceRevisionSummary{Arn: aws.String("r")},
-		SourceServiceRevisions: []types.ServiceRevisionSummary{{Arn: aws.String("was")}}, CreatedAt: when(1), StartedAt: when(2), FinishedAt: when(3),
+		SourceServiceRevisions: []types.ServiceRevisionSummary{{Arn: aws.String("was")}}, LifecycleStage: "BAKE_TIME", CreatedAt: when(1), StartedAt: when(2), FinishedAt: when(3),
 	})
-	want := fleet.ServiceDeployment{ARN: "d", Status: "A_NEW_ONE", StatusReason: "why", Target: "r", Sources: []string{"was"}, CreatedAt: second(1), StartedAt: second(2), FinishedAt: second(3)}
+	want := fleet.ServiceDeployment{ARN: "d", Status: "A_NEW_ONE", StatusReason: "why", Target: "r", Sources: []string{"was"}, Stage: "BAKE_TIME", CreatedAt: second(1), StartedAt: second(2), FinishedAt: second(3)}
 	whole(t, reflect.ValueOf(want), "ServiceDeployment")
 	if diff := cmp.Diff(want, full); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	want.Sources = nil
+	want.Sources, want.Stage = nil, ""
 	if diff := cmp.Diff(want, brief); diff != "" {
 		t.Errorf("brief (-want +got):\n%s", diff)
 	}

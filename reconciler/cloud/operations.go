@@ -17,7 +17,7 @@ const (
 
 // Operation is one row of the table of all calls that the product can make.
 type Operation struct {
-	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, logs, sts
+	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, cloudformation, logs, sts
 	Name    string // the API's operation
 	Action  string // the IAM action it needs
 	Bucket  string // whose tokens it takes; Buckets has the rates
@@ -55,6 +55,7 @@ func Operations() []Operation {
 		{"ecs", "DescribeServiceRevisions", "ecs:DescribeServiceRevisions", "ecs-revision-read", Read, true},
 		{"ecs", "RegisterTaskDefinition", "ecs:RegisterTaskDefinition", "ecs-definition-write", Remediate, false},
 		{"ecs", "UpdateService", "ecs:UpdateService", "ecs-service-write", Remediate, false},
+		{"cloudformation", "DescribeStackResources", "cloudformation:DescribeStackResources", "stacks-read", Read, true},
 		{"logs", "DescribeLogStreams", "logs:DescribeLogStreams", "logs-describe", Evidence, true},
 		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
 		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
@@ -70,7 +71,8 @@ func Operations() []Operation {
 // a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
 // ours, well inside the quotas of CloudWatch (PutMetricAlarm 3/s, DescribeAlarms 9/s which ECS itself uses to watch
 // deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s), of CloudWatch
-// Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s) and of STS.
+// Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of CloudFormation, whose rates are not
+// published and which deployments need, and of STS.
 func Buckets() []Bucket {
 	return []Bucket{
 		{"ecs-cluster-read", 50, 20, true},
@@ -89,6 +91,7 @@ func Buckets() []Bucket {
 		{"alarm-tags-write", 5, 5, false},
 		{"metrics-write", 20, 20, false},
 		{"metrics-read", 10, 10, false},
+		{"stacks-read", 2, 2, false},
 		{"sts", 5, 5, false},
 	}
 }

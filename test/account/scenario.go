@@ -53,6 +53,7 @@ type Service struct {
 	Controller            string            `yaml:"controller,omitempty"` // ECS (default), CODE_DEPLOY, EXTERNAL
 	CreatedBy             string            `yaml:"createdBy,omitempty"`  // an IAM ARN
 	Tags                  map[string]string `yaml:"tags,omitempty"`
+	Stack                 string            `yaml:"stack,omitempty"` // the CloudFormation stack that made it
 }
 
 // LoadBalancer puts a service behind a target group.

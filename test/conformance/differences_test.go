@@ -91,6 +91,8 @@ func ofRefusals() []difference {
 			[4]string{"ecs:UpdateService", errorPath, "ClusterNotFoundException", "ServiceNotFoundException"}),
 		by("ours", "a service cannot be pointed at a revision that is not there (API reference, UpdateService)"+lax,
 			[4]string{"ecs:UpdateService", errorPath, "ClientException", absent}),
+		by("ours", "a resource's id alone finds its stack (API reference, DescribeStackResources); MiniStack wants the stack's name",
+			[4]string{"cloudformation:DescribeStackResources", errorPath, absent, "ValidationError"}),
 		by("both", "without a network mode the default is bridge (API reference, RegisterTaskDefinition); whether the answer spells it out is not said",
 			[4]string{"ecs:RegisterTaskDefinition", "TaskDefinition.NetworkMode", absent, "bridge"}),
 		by("ours", "an unknown service is ServiceNotFoundException (API reference, errors of each)"+lax,

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -22,8 +23,19 @@ func rollout() []row {
 	update := func(when string, in ecs.UpdateServiceInput) row {
 		return row{"ecs:UpdateService", when, func(t *testing.T, s *side) (any, error) { return s.ecs.UpdateService(t.Context(), &in) }}
 	}
+	made := func(when string, in cloudformation.DescribeStackResourcesInput) row {
+		return row{"cloudformation:DescribeStackResources", when, func(t *testing.T, s *side) (any, error) {
+			return s.cfn.DescribeStackResources(t.Context(), &in)
+		}}
+	}
+	service := func(name string) *string {
+		return aws.String("arn:aws:ecs:us-east-1:111122223333:service/wide/" + name)
+	}
 	containers := []types.ContainerDefinition{{Name: aws.String("app"), Image: aws.String(image)}}
 	return []row{
+		made("of a stack", cloudformation.DescribeStackResourcesInput{StackName: aws.String(stack)}),
+		made("of a service that a stack made", cloudformation.DescribeStackResourcesInput{PhysicalResourceId: service(wide[0])}),
+		made("of a service that no stack made", cloudformation.DescribeStackResourcesInput{PhysicalResourceId: service(wide[1])}),
 		register("the next revision of a family", ecs.RegisterTaskDefinitionInput{Family: aws.String("parked"), ContainerDefinitions: containers}),
 		register("no containers", ecs.RegisterTaskDefinitionInput{Family: aws.String("parked"), ContainerDefinitions: []types.ContainerDefinition{}}),
 		list("newest first", ecs.ListTaskDefinitionsInput{FamilyPrefix: aws.String("parked"), Status: "ACTIVE", Sort: "DESC", MaxResults: aws.Int32(20)}),

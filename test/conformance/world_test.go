@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
@@ -26,6 +28,7 @@ const (
 	region    = "us-east-1"
 	accountID = "111122223333"
 	provider  = "FARGATE_SPOT"
+	stack     = "made-by-a-stack"
 	image     = "public.ecr.aws/docker/library/busybox:1.37"
 )
 
@@ -36,6 +39,7 @@ type side struct {
 	logs *cloudwatchlogs.Client
 	cw   *cloudwatch.Client
 	sts  *sts.Client
+	cfn  *cloudformation.Client
 
 	now        time.Time // of the run; both sides share it
 	task       string    // a running task of web
@@ -54,7 +58,7 @@ func connect(t *testing.T, url string, now time.Time) *side {
 	fatal(t, err)
 	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &url, 1
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", "")
-	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), now: now}
+	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), cfn: cloudformation.NewFromConfig(cfg), now: now}
 }
 
 // The small world that both hold: cluster prod with web (2 tasks of two containers, which log), victim (1 task), spot (1 task on
@@ -102,6 +106,7 @@ func scenario() account.Scenario {
 	for _, name := range wide {
 		many.Services = append(many.Services, service(name, 0))
 	}
+	many.Services[0].Stack = stack
 	return account.Scenario{
 		Name: "conformance", Why: "a small world that both sides hold", Region: region, AccountID: accountID, Seed: 7, History: account.Exactly(time.Minute),
 		Timing:   account.Timing{Schedule: quick, Provision: quick, Pull: quick, Healthy: quick, Drain: quick, Terminate: quick, Deprovision: quick, Evaluate: account.Exactly(time.Second)},
@@ -119,9 +124,10 @@ func theirs(t *testing.T, now time.Time) *side {
 	for name, n := range desired {
 		s.create(t, "prod", name, n)
 	}
-	for _, name := range wide {
+	for _, name := range wide[1:] {
 		s.create(t, "wide", name, 0)
 	}
+	s.stack(t, "wide", wide[0])
 	s.find(t)
 	s.write(t, "/ecs/web", "ecs/app/"+last(s.task))
 	return s
@@ -137,7 +143,37 @@ func must(t *testing.T) func(any, error) {
 	}
 }
 
+// stack has CloudFormation make a service that wants no task.
+func (s *side) stack(t *testing.T, cluster, name string) {
+	t.Helper()
+	s.register(t, name)
+	template := fmt.Sprintf(`{"Resources": {"Service": {"Type": "AWS::ECS::Service", "Properties": {"Cluster": %q, "ServiceName": %q,
+		"TaskDefinition": %[2]q, "DesiredCount": 0, "LaunchType": "FARGATE",
+		"NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-0a1b2c3d4e5f60718"]}}}}}}`, cluster, name)
+	must(t)(s.cfn.CreateStack(t.Context(), &cloudformation.CreateStackInput{StackName: aws.String(stack), TemplateBody: &template}))
+	if !within(t, 10*time.Second, func() bool {
+		out, err := s.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
+		return err == nil && len(out.Services) == 1
+	}) {
+		t.Fatal("the stack makes no service")
+	}
+}
+
 func (s *side) create(t *testing.T, cluster, name string, n int32) {
+	t.Helper()
+	s.register(t, name)
+	in := &ecs.CreateServiceInput{
+		Cluster: &cluster, ServiceName: &name, TaskDefinition: &name, DesiredCount: &n, LaunchType: types.LaunchTypeFargate,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-0a1b2c3d4e5f60718"}}},
+	}
+	if name == "spot" {
+		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}}
+		in.LaunchType, in.CapacityProviderStrategy = "", []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String(provider), Weight: 1}}
+	}
+	must(t)(s.ecs.CreateService(t.Context(), in))
+}
+
+func (s *side) register(t *testing.T, name string) {
 	t.Helper()
 	def := &ecs.RegisterTaskDefinitionInput{
 		Family: &name, NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{"FARGATE"}, Cpu: aws.String("1024"), Memory: aws.String("2048"),
@@ -148,15 +184,6 @@ func (s *side) create(t *testing.T, cluster, name string, n int32) {
 				"awslogs-group": "/ecs/" + name, "awslogs-region": region, "awslogs-stream-prefix": "ecs"}}})
 	}
 	must(t)(s.ecs.RegisterTaskDefinition(t.Context(), def))
-	in := &ecs.CreateServiceInput{
-		Cluster: &cluster, ServiceName: &name, TaskDefinition: &name, DesiredCount: &n, LaunchType: types.LaunchTypeFargate,
-		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-0a1b2c3d4e5f60718"}}},
-	}
-	if name == "spot" {
-		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}}
-		in.LaunchType, in.CapacityProviderStrategy = "", []types.CapacityProviderStrategyItem{{CapacityProvider: aws.String(provider), Weight: 1}}
-	}
-	must(t)(s.ecs.CreateService(t.Context(), in))
 }
 
 func (s *side) write(t *testing.T, group, stream string) {

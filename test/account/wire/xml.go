@@ -44,6 +44,15 @@ func xmlValue(b *bytes.Buffer, v any) error {
 			fmt.Fprintf(b, "</%s>", k)
 		}
 		return nil
+	case []any:
+		for _, e := range v {
+			b.WriteString("<member>")
+			if err := xmlValue(b, e); err != nil {
+				return err
+			}
+			b.WriteString("</member>")
+		}
+		return nil
 	case string:
 		return xml.EscapeText(b, []byte(v))
 	case int, int64, bool:
