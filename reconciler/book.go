@@ -39,6 +39,7 @@ type Book struct {
 	mu       sync.Mutex
 	memories map[fleet.Key]Memory
 	held     map[fleet.Key]map[string]churn.Held // stops that wait, in memory only; a failed write forgets none
+	short    map[fleet.Key]time.Time             // since when tasks are missing, in memory only
 	first    map[string]time.Time
 	counters map[string]*counter
 	applied  map[string]applied
@@ -48,7 +49,7 @@ type Book struct {
 // were not sent, and alarms written.
 func OpenBook(ctx context.Context, s store.Store, retention time.Duration, counting bool) (*Book, error) {
 	b := &Book{
-		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{},
+		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{}, short: map[fleet.Key]time.Time{},
 		first: map[string]time.Time{}, counters: map[string]*counter{}, applied: map[string]applied{},
 	}
 	for it, err := range store.All(ctx, s, kindMemory, "") {
@@ -95,7 +96,7 @@ func (b *Book) Begin(ctx context.Context, target string, now time.Time) error {
 func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 	b.mu.Lock()
 	m, ok := b.memories[key]
-	first, held := b.first[key.Target], b.held[key]
+	first, held, short := b.first[key.Target], b.held[key], b.short[key]
 	b.mu.Unlock()
 	if !ok {
 		var err error
@@ -103,7 +104,7 @@ func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 			return m, err
 		}
 	}
-	m.History.Since, m.History.Held = first.Add(-firstLook), held
+	m.History.Since, m.History.Held, m.History.Short = first.Add(-firstLook), held, short
 	return m, nil
 }
 
@@ -170,9 +171,12 @@ func (b *Book) Record(ctx context.Context, d Decision) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.memories[d.Key] = m
-	b.held[d.Key] = d.Held
+	b.held[d.Key], b.short[d.Key] = d.Held, d.Short
 	if len(d.Held) == 0 {
 		delete(b.held, d.Key)
+	}
+	if d.Short.IsZero() {
+		delete(b.short, d.Key)
 	}
 	return nil
 }

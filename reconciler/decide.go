@@ -40,6 +40,7 @@ type Decision struct {
 	New      []churn.Stop // to be recorded, once each
 	Refined  []churn.Stop // recorded before; evidence has completed them
 	Held     map[string]churn.Held
+	Short    time.Time // since when tasks have been missing; zero: none is
 	Findings []finding.Finding
 	Wants    []churn.Want
 	Changes  []finding.Transition
@@ -50,7 +51,7 @@ type Decision struct {
 // Decide judges one observation. It is pure and total: the same arguments give the same decision.
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
-	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
+	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
 	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)

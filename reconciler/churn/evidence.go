@@ -129,7 +129,13 @@ func (s *Stop) judgeLogs(logs map[fleet.LogRef]fleet.Tail, p Policy) {
 		s.say(sig.evidence())
 	}
 	s.accuse(p.Knowledge)
-	s.Tail = tailOf(s.tailContainer(lines), lines, s.Verdict.Signatures, p.TailLines)
+	shown := s.tailContainer(lines)
+	s.Tail = tailOf(shown, lines, s.Verdict.Signatures, p.TailLines)
+	for _, src := range s.Sources {
+		if src.Container.Name == shown && len(s.Tail) > 0 {
+			s.Log = src.Ref
+		}
+	}
 	s.Sources = nil
 }
 
