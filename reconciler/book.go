@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -275,14 +276,14 @@ func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
 	return nil
 }
 
-// sameFindings leaves out what changes with each look without saying anything new, LastSeen and the message's rates:
-// they are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
+// sameFindings leaves out what changes with each look without saying anything new, LastSeen, the rates and the traits: they
+// are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
 // write with each look.
 func sameFindings(a, b []finding.Finding) bool {
 	return slices.EqualFunc(a, b, func(x, y finding.Finding) bool {
 		recent := y.LastSeen.Sub(x.LastSeen) < time.Hour
 		return x.Compare(y) == 0 && x.Status == y.Status && x.Severity == y.Severity && x.Reason == y.Reason &&
-			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent
+			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent && reflect.DeepEqual(x.Cause, y.Cause)
 	})
 }
 

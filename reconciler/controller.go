@@ -170,7 +170,8 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 		return err
 	}
 	o := c.view.observe(key)
-	o.Definitions = c.definitions.known(o)
+	o.Definitions = c.definitions.known(o, m.Findings)
+	m.Learning = !c.view.learned(key)
 	d := Decide(o, m, c.o.Policies, time.Now())
 	if err := c.book.Record(ctx, d); err != nil {
 		return err

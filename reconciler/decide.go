@@ -2,16 +2,19 @@ package reconciler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
 )
 
 // Policies is all configuration that a decision depends on.
 type Policies struct {
 	Churn     churn.Policy
+	Lint      otel.Options
 	Overrides []Override // the first that matches a service wins
 }
 
@@ -52,10 +55,41 @@ type Decision struct {
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
-	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
+	claims := advised(j.Claims, o, p.Lint)
+	if m.Learning {
+		claims = weakened(claims)
+	}
+	d.Findings = finding.Merge(o.Key, m.Findings, claims, o.Seen, now)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)
 	return d
+}
+
+// advised completes the claims' causes by what ran, and ranks what may help.
+func advised(claims []finding.Claim, o fleet.Observation, lint otel.Options) []finding.Claim {
+	out := slices.Clone(claims)
+	for i, c := range out {
+		if c.Cause == nil {
+			continue
+		}
+		var ran *fleet.Definition
+		if d, ok := o.Definitions[c.Cause.TaskDefinition]; ok {
+			ran = &d
+		}
+		cause, cures := otel.Advise(*c.Cause, ran, lint)
+		out[i].Cause, out[i].Cures = &cause, cures
+	}
+	return out
+}
+
+// weakened are claims that keep what is open and open nothing: what a first look shows is history, and is no news before
+// the view is whole.
+func weakened(claims []finding.Claim) []finding.Claim {
+	out := slices.Clone(claims)
+	for i := range out {
+		out[i].Keeps = true
+	}
+	return out
 }
 
 func explain(o fleet.Observation, findings []finding.Finding) (reason, message string) {

@@ -27,6 +27,7 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
+	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
 	version  uint64            // of the stored item; 0: never written
 	written  []finding.Finding // as they stand in that item
 }

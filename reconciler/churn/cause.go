@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"taskwarden/reconciler/finding"
@@ -56,10 +57,17 @@ func causeOf(stops []Stop) *finding.Cause {
 	for _, s := range slices.Backward(own) {
 		if sig, ok := fatalSignature(s.Verdict.Signatures); ok && (most.container == "" || sig.Container == most.container) {
 			out.Signature, out.Line, out.LogGroup, out.LogStream = sig.Name, sig.Line, s.Log.Group, s.Log.Stream
+			out.Tail = crashOf(s.Tail, sig.Line)
 			break
 		}
 	}
 	return out
+}
+
+// crashOf is the part of a tail that begins with the line that shows the crash.
+func crashOf(tail []string, line string) []string {
+	at := max(slices.IndexFunc(tail, func(l string) bool { return strings.TrimSpace(l) == line }), 0)
+	return tail[at:min(len(tail), at+maxTail)]
 }
 
 // Names of traits, by which deaths are compared with the tasks that live.
@@ -70,6 +78,9 @@ const (
 	traitVersion  = "version"
 	traitSampler  = "sampler"
 )
+
+// maxTail bounds the log lines that a cause carries: the crash and the first calls of its trace. The stop has them all.
+const maxTail = 12
 
 // maxTraits bounds the values of one trait that a finding carries: those with most deaths.
 const maxTraits = 8

@@ -26,6 +26,7 @@ type Cause struct {
 	ExitCode       *int      `json:"exitCode,omitempty" jsonschema_description:"Its newest exit code; left out: AWS gave none."`
 	Signature      string    `json:"signature,omitempty" jsonschema_description:"The known crash that its log ends in."`
 	Line           string    `json:"line,omitempty" jsonschema_description:"The log line that shows it, masked and bounded."`
+	Tail           []string  `json:"tail,omitempty" jsonschema_description:"The last lines kept of that log, masked and bounded."`
 	LogGroup       string    `json:"logGroup,omitempty" jsonschema_description:"Where that line was read."`
 	LogStream      string    `json:"logStream,omitempty" jsonschema_description:"Where that line was read."`
 	Image          string    `json:"image,omitempty" jsonschema_description:"Its image with the tag, as the task that died ran it."`
