@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taskwarden/reconciler/cloud"
+	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/scan"
 	"taskwarden/test/account"
 )

@@ -90,7 +90,8 @@ func (r repair) match(c finding.Cause) string {
 // bears tells whether a problem has to do with the crash of an agent: its own container's, or the load put on it.
 func bears(p Problem, c finding.Cause) bool {
 	if p.Container == c.Container {
-		return p.Rule != "sidecar-known-bad-version" // the defects say it better
+		memory := p.Rule == "sidecar-no-memory-limit" && c.StopCause == "oom_killed"
+		return memory || p.Rule == "sidecar-essential" || p.Rule == "sidecar-no-restart-policy"
 	}
 	return strings.HasPrefix(p.Rule, "sampler-") && takesTraces(c)
 }
