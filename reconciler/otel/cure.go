@@ -161,7 +161,7 @@ func upgrade(c finding.Cause, to version) finding.Cure {
 }
 
 func restartText(c fleet.ContainerDefinition) string {
-	text := "a restart policy on " + c.Name + " brings it back inside its task"
+	text := "a restart policy on " + c.Name + " may bring it back inside its task"
 	if c.Essential {
 		text += "; while it is essential it still takes the task down where the restart is not attempted or fails"
 	}
