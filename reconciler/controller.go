@@ -80,7 +80,7 @@ func New(o Options) *Controller {
 	c := &Controller{
 		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
 		started: time.Now(), voices: voices{of: map[voice]bool{}},
-		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
 	}
 	c.definitions = newDefinitions(c)
 	c.evidence = newEvidence(c)
