@@ -55,7 +55,7 @@ type Decision struct {
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
-	claims := advised(j.Claims, o, p.Lint)
+	claims := advised(j.Claims, o, m.Findings, p.Lint)
 	if m.Learning {
 		claims = weakened(claims)
 	}
@@ -65,8 +65,9 @@ func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	return d
 }
 
-// advised completes the claims' causes by what ran, and ranks what may help.
-func advised(claims []finding.Claim, o fleet.Observation, lint otel.Options) []finding.Claim {
+// advised completes the claims' causes by what ran, and ranks what may help. Of a task definition that is not known any
+// more, what the finding said of it stands.
+func advised(claims []finding.Claim, o fleet.Observation, was []finding.Finding, lint otel.Options) []finding.Claim {
 	out := slices.Clone(claims)
 	for i, c := range out {
 		if c.Cause == nil {
@@ -77,6 +78,10 @@ func advised(claims []finding.Claim, o fleet.Observation, lint otel.Options) []f
 			ran = &d
 		}
 		cause, cures := otel.Advise(*c.Cause, ran, lint)
+		before := slices.IndexFunc(was, func(f finding.Finding) bool { return f.Type == c.Type && f.Subject == c.Subject })
+		if ran == nil && before >= 0 && was[before].Cause != nil && was[before].Cause.TaskDefinition == cause.TaskDefinition && cause.Sidecar {
+			cause.Settings, cause.Unseen, cures = was[before].Cause.Settings, was[before].Cause.Unseen, was[before].Cures
+		}
 		out[i].Cause, out[i].Cures = &cause, cures
 	}
 	return out

@@ -23,7 +23,7 @@ func crashed(id string, started, stopped time.Time) fleet.Task {
 		Containers: []fleet.Container{{Name: "cwagent", Image: "cwagent", ExitCode: &two}, {Name: "app"}}}
 }
 
-// look is a sweep that finds one service and these tasks.
+// lookAt is a sweep that finds one service and these tasks.
 func lookAt(visit func(fleet.Cluster), complete bool, tasks ...fleet.Task) fleet.Sweep {
 	seen := fleet.Seen{At: time.Now(), Complete: complete}
 	visit(fleet.Cluster{Name: "c", Seen: seen, Services: []fleet.Service{{Name: "web", Desired: 1, Running: 1}}, Tasks: tasks})
@@ -202,5 +202,10 @@ func TestDecideLearns(t *testing.T) {
 	kept := Decide(o, Memory{Key: django, Learning: true, Findings: d.Findings, History: churn.History{Stops: d.New}}, p, noon.Add(time.Minute))
 	if len(kept.Findings) != 1 || !kept.Findings[0].Open() {
 		t.Errorf("what is open stays open while learning: %+v", kept.Findings)
+	}
+	o.Definitions = nil // the service moved on, and the controller was started again
+	moved := Decide(o, Memory{Key: django, Findings: d.Findings, History: churn.History{Stops: d.New}}, p, noon.Add(time.Minute))
+	if c := moved.Findings[0]; !slices.EqualFunc(c.Cures, d.Findings[0].Cures, func(a, b finding.Cure) bool { return a.Kind == b.Kind }) || len(c.Cause.Settings) != len(d.Findings[0].Cause.Settings) {
+		t.Errorf("what was known of the settings is lost: %+v", c)
 	}
 }

@@ -117,16 +117,11 @@ func causeID(parts ...string) string {
 // sum fills a group from its findings.
 func (g *Group) sum() {
 	slices.SortFunc(g.Findings, Finding.Compare)
-	deaths, types, newest := map[fleet.Key]int{}, map[string]bool{}, time.Time{}
+	deaths, types := map[fleet.Key]int{}, map[string]bool{}
 	traits := map[fleet.Key][]Trait{}
+	var newest Finding // of those with a cause
 	for _, f := range g.Findings {
 		types[f.Type] = true
-		if f.Key.Service != "" {
-			deaths[f.Key] = max(deaths[f.Key], f.Count)
-			if traits[f.Key] == nil {
-				traits[f.Key] = f.Traits // of a service's findings the first has them: a sidecar's crash, else the churn
-			}
-		}
 		if f.Severity.Rank() > g.Severity.Rank() {
 			g.Severity, g.Reason, g.Message = f.Severity, f.Reason, f.Message
 		}
@@ -136,9 +131,19 @@ func (g *Group) sum() {
 		if f.LastSeen.After(g.LastSeen) {
 			g.LastSeen = f.LastSeen
 		}
-		if f.Cause != nil && (newest.IsZero() && g.Cause.Container == "" || f.Last.After(newest) || g.Cause.Signature == "" && f.Cause.Signature != "") {
-			g.Cause, g.Cures, newest = *f.Cause, f.Cures, f.Last
+		if f.tellsMore(newest) {
+			newest = f
 		}
+		if f.Key.Service == "" {
+			continue
+		}
+		deaths[f.Key] = max(deaths[f.Key], f.Count)
+		if traits[f.Key] == nil {
+			traits[f.Key] = f.Traits // of a service's findings the first has them: a sidecar's crash, else the churn
+		}
+	}
+	if newest.Cause != nil {
+		g.Cause, g.Cures = *newest.Cause, newest.Cures
 	}
 	g.Types = slices.Sorted(maps.Keys(types))
 	g.Services = slices.SortedFunc(maps.Keys(deaths), fleet.Key.Compare)
@@ -146,6 +151,17 @@ func (g *Group) sum() {
 		g.Deaths += deaths[key]
 	}
 	g.Shared = shared(slices.Concat(slices.Collect(maps.Values(traits))...))
+}
+
+// tellsMore tells whether a finding's cause is better to show than another's: with a crash before without, then the newer.
+func (f Finding) tellsMore(than Finding) bool {
+	if f.Cause == nil || than.Cause == nil {
+		return f.Cause != nil
+	}
+	if known, other := f.Cause.Signature != "", than.Cause.Signature != ""; known != other {
+		return known
+	}
+	return f.Last.After(than.Last)
 }
 
 const (
