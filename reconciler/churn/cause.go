@@ -100,7 +100,7 @@ func (c court) traits(deaths []Stop, container string) []finding.Trait {
 	}
 	each := func(zone, node, definition, image string, count func(*finding.Trait)) {
 		for _, n := range []named{{traitZone, zone}, {traitNode, node}, {traitRevision, fleet.NameOf(definition)},
-			{traitVersion, Mask(image)}, {traitSampler, Mask(samplerOf(c.o.Definitions[definition]))}} {
+			{traitVersion, image}, {traitSampler, samplerOf(c.o.Definitions[definition])}} {
 			if n.value != "" {
 				count(at(n.name, n.value))
 			}
@@ -122,6 +122,7 @@ func (c court) traits(deaths []Stop, container string) []finding.Trait {
 	var out []finding.Trait
 	shown := map[string]int{}
 	for _, t := range all {
+		t.Value = Mask(t.Value)
 		if shown[t.Name]++; shown[t.Name] <= maxTraits {
 			out = append(out, *t)
 			continue

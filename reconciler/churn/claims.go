@@ -3,6 +3,7 @@ package churn
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,8 +47,23 @@ func sidecarDeath(s Stop) bool {
 	return !s.Verdict.Planned && s.Verdict.Sidecar && s.Verdict.Culprit != nil
 }
 
+// keep is the stops that are wanted; a new list only where some are not.
 func keep(stops []Stop, want func(Stop) bool) []Stop {
-	return slices.DeleteFunc(slices.Clone(stops), func(s Stop) bool { return !want(s) })
+	i := slices.IndexFunc(stops, func(s Stop) bool { return !want(s) })
+	if i < 0 {
+		return slices.Clip(stops)
+	}
+	out := slices.Clip(stops[:i])
+	for _, s := range stops[i:] {
+		if !want(s) {
+			continue
+		}
+		if len(out) == cap(out) {
+			out = slices.Grow(out, len(stops)-len(out))
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // run is the newest deaths that belong together: no gap between them is so long that a finding would have cleared in it.
@@ -134,8 +150,10 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
+// since is the part of the stops, which are in order, from a time on.
 func (c court) since(stops []Stop, from time.Time) []Stop {
-	return keep(stops, func(s Stop) bool { return !s.StoppedAt.Before(from) })
+	i, _ := slices.BinarySearchFunc(stops, from, func(s Stop, from time.Time) int { return s.StoppedAt.Compare(from) })
+	return stops[i:]
 }
 
 // tasks is how many tasks were exposed, as far as one look can tell.
@@ -259,34 +277,56 @@ func (c court) loopMessage(r run, often rate) string {
 
 // blames counts who was to blame and for what, most common first.
 func blames(run []Stop) []string {
-	counts := map[string]int{}
+	counts := map[guilt]int{}
 	for _, s := range run {
-		counts[blame(s)]++
+		counts[guiltOf(s)]++
 	}
-	names := make([]string, 0, len(counts))
-	for name := range counts {
-		names = append(names, name)
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b guilt) int {
+		return cmp.Or(counts[b]-counts[a], cmp.Compare(a.String(), b.String()))
+	})
+	var out []string
+	for _, g := range all {
+		if len(out) == maxShown {
+			return append(out, "…")
+		}
+		out = append(out, fmt.Sprintf("%d× %s", counts[g], g))
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
-	for i, name := range names {
-		names[i] = fmt.Sprintf("%d× %s", counts[name], name)
-	}
-	if len(names) > maxShown {
-		names = append(names[:maxShown], "…")
-	}
-	return names
+	return out
 }
 
-func blame(s Stop) string {
-	out := string(s.Verdict.Cause)
+// guilt is who was to blame for a stop, and for what.
+type guilt struct {
+	cause     Cause
+	container string
+	exit      int
+	coded     bool // AWS gave the exit code
+	signature string
+}
+
+func guiltOf(s Stop) guilt {
+	g := guilt{cause: s.Verdict.Cause}
 	if c := s.Verdict.Culprit; c != nil {
-		out += " by " + Mask(c.Container)
+		g.container = c.Container
 		if c.ExitCode != nil {
-			out += fmt.Sprintf(" (exit %d)", *c.ExitCode)
+			g.exit, g.coded = *c.ExitCode, true
 		}
 	}
 	if sig, ok := fatalSignature(s.Verdict.Signatures); ok {
-		out += ", " + sig.Name
+		g.signature = sig.Name
+	}
+	return g
+}
+
+func (g guilt) String() string {
+	out := string(g.cause)
+	if g.container != "" {
+		out += " by " + Mask(g.container)
+	}
+	if g.coded {
+		out += fmt.Sprintf(" (exit %d)", g.exit)
+	}
+	if g.signature != "" {
+		out += ", " + g.signature
 	}
 	return out
 }
@@ -298,7 +338,7 @@ func newest(run []Stop) []string {
 		if len(out) == maxShown {
 			break
 		}
-		line := fmt.Sprintf("task %s stopped %s: %s", fleet.NameOf(s.TaskARN), s.StoppedAt.UTC().Format(time.RFC3339), blame(s))
+		line := fmt.Sprintf("task %s stopped %s: %s", fleet.NameOf(s.TaskARN), s.StoppedAt.UTC().Format(time.RFC3339), guiltOf(s))
 		if sig, ok := fatalSignature(s.Verdict.Signatures); ok {
 			line += ": " + sig.Line
 		}
