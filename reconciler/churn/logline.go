@@ -163,19 +163,31 @@ func (r *record) unwrapJSON() bool {
 		}
 		return ""
 	}
-	if l := first("level", "severity", "lvl", "levelname", "log.level", "@l", "loglevel"); l != "" {
+	if l := first("level", "severity", "lvl", "levelname", "log.level", "@l", "loglevel", "Level"); l != "" {
 		r.level = levelOf(l)
-	} else if _, ok := m["level"].(float64); ok {
-		r.level = bad // pino and bunyan write numbers; what matters is that a logger wrote the line
+	} else if n, ok := m["level"].(float64); ok {
+		r.level = levelOfNumber(n)
+	} else if l := inner(m, "log", "level"); l != "" { // Elastic Common Schema
+		r.level = levelOf(l)
 	}
 	if t, err := time.Parse(time.RFC3339Nano, first("ts", "time", "timestamp", "@timestamp")); err == nil {
 		r.at = t
 	}
-	r.text = strings.TrimRight(first("msg", "message", "log", "@m", "textPayload", "event"), "\r\n")
+	r.text = strings.TrimRight(first("msg", "message", "log", "@m", "textPayload", "event", "short_message", "RenderedMessage"), "\r\n")
+	if r.text == "" {
+		r.text = inner(m, "fields", "message") // Rust's tracing
+	}
 	if e := first("error", "err", "error.message", "exception"); e != "" {
 		r.text += ": " + e
 	}
 	return true
+}
+
+// inner is the text at m[object][key], or "".
+func inner(m map[string]any, object, key string) string {
+	in, _ := m[object].(map[string]any)
+	s, _ := in[key].(string)
+	return s
 }
 
 var (
@@ -222,6 +234,24 @@ func levelOf(s string) level {
 		return worst
 	}
 	return info
+}
+
+// levelOfNumber reads the levels of pino and bunyan (10 to 60) and of syslog (0 to 7).
+func levelOfNumber(n float64) level {
+	syslog := []level{worst, worst, worst, bad, warn, info, info, debug}
+	switch {
+	case n >= 0 && int(n) < len(syslog):
+		return syslog[int(n)]
+	case n < 30:
+		return debug
+	case n < 40:
+		return info
+	case n < 50:
+		return warn
+	case n < 60:
+		return bad
+	}
+	return worst
 }
 
 var oneForm = strings.NewReplacer("/", "-", "T", " ", ",", ".")

@@ -21,7 +21,7 @@ var (
 	// recovered is what frameworks write when they caught a panic.
 	recovered = re(`(?i)http: panic serving|\brecover(?:ed|ing)?\b.*\bpanic|\bpanic(?:ked)?\b.*\brecover(?:ed)?\b|\[recovery\]|runtime/debug\.(?:Stack|PrintStack)|debug\.Stack\(|observed a panic|caught panic|handled panic`)
 	// shutdownBegan is what processes write when they were asked to end.
-	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|^Handling signal: (?:term|int)`)
+	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|^Handling signal: (?:term|int)`)
 	raceReport    = re(`^WARNING: DATA RACE|^Previous (?:write|read) at 0x`)
 	warned        = re(`(?i)^(?:warn(?:ing)?\b|\(?deprecat)`)
 )
@@ -172,21 +172,63 @@ func (l logText) pythonDied(i int) bool {
 	if i > 0 && (l.records[i-1].level >= bad || l.records[i-1].shows(pythonLogged)) {
 		return false
 	}
-	return !l.goesOn(i)
+	end := l.exception(i + 1)
+	return end == len(l.records) || !l.records[end].shows(asked) && !l.goesOn(end)
+}
+
+// asked are the exceptions of a process that was told to end.
+var asked = re(`^(?:KeyboardInterrupt|SystemExit: 0|(?:asyncio\.exceptions\.)?CancelledError)\b`)
+
+var pythonChained = re(`^During handling of the above|^The above exception was`)
+
+// exception is the index of the line that ends a traceback whose frames begin at i, whatever the exception's name; where
+// another traceback is chained to it, of the last one. len(records): the tail is cut before it.
+func (l logText) exception(i int) int {
+	last := len(l.records)
+	for ; i < len(l.records); i++ {
+		switch r := l.records[i]; {
+		case r.text == "", strings.HasPrefix(r.text, " "):
+		case r.shows(pythonChained), strings.HasPrefix(r.text, "Traceback (most recent"):
+			last = len(l.records)
+		case last < len(l.records):
+			return last
+		default:
+			last = i
+		}
+	}
+	return last
 }
 
 func (l logText) rustDied(i int) bool {
-	if strings.HasPrefix(l.records[i].text, "thread 'main'") {
-		return true
+	for _, r := range l.records[i:] {
+		if strings.HasPrefix(r.text, "thread 'main'") || r.shows(rustAborts) {
+			return true
+		}
 	}
 	return !l.goesOn(i)
 }
 
+var rustAborts = re(`^thread caused non-unwinding panic|^fatal runtime error: `)
+
 var worker = re(`(?i)\b(?:worker|child|children)\b|\bfork\b|Perhaps out of memory`)
 
-// notWorker: the line does not speak of a child process, which its parent replaces.
+// respawns is what parents write that start another child in the place of a dead one.
+var respawns = re(`(?i)\brespawn`)
+
+// notWorker: the line does not speak of a child process, which its parent replaces, and none near it does.
 func (l logText) notWorker(i int) bool {
-	return !l.records[i].shows(worker) && l.records[i].level != warn
+	near := l.records[i:min(len(l.records), i+40)]
+	return !l.records[i].shows(worker) && l.records[i].level != warn && !slices.ContainsFunc(near, func(r record) bool { return r.shows(respawns) })
+}
+
+// ended: no logger wrote the line, and nothing follows that only a living process writes.
+func (l logText) ended(i int) bool {
+	return i < l.shutdown && !l.livesOn(i)
+}
+
+// turnedAway: the process says that it ends for want of credentials, or, as a command that is none's log, says no more.
+func (l logText) turnedAway(i int) bool {
+	return l.gaveUp(i) || l.records[i].level == none && len(l.records)-i <= 3 && !l.livesOn(i)
 }
 
 var gaveUpText = re(`(?i)application run finished|\bexiting\b|cannot start|failed to start|\bfatal\b|\baborting\b|unhandled|uncaught|^panic: |exit status [1-9]|shutting down with error`)

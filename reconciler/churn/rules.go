@@ -104,6 +104,7 @@ var rules = []rule{
 		byText(ResourceInit, `\bnetwork interface\b|\beni\b.{0,40}\b(?:attach|provision|timed out|timeout)|\bunexpected ec2 error\b|\bephemeral ?storage\b|\bprovisioning to complete\b`, "the network or the storage could not be provided")},
 	{"container-start", docErrors, "CannotStartContainerError: failed to get container status", startStop},
 	{"deployment-text", seenEvents, "Task stopped by deployment ecs-svc/1234567890123456789", deploymentText},
+	{"failed-to-start", docCodes, "TaskFailedToStart: Timed out while configuring the EBS Volume for your Task.", failedToStart},
 
 	{"scheduled-end", "tasks of RunTask, EventBridge rules, AWS Batch and Step Functions end by themselves", "EssentialContainerExited, exit 0, group family:job", scheduledEnd},
 	{"essential-exit", docErrors, "Essential container in task exited", essentialExit},
@@ -203,6 +204,15 @@ func startStop(f facts) (ruling, bool) {
 	}
 	neverRan := f.code == "taskfailedtostart" || f.code == "" && !f.Task.Ran()
 	return r, neverRan && (startText.MatchString(f.text) || startText.MatchString(f.reasons))
+}
+
+// needs are the words for what a task needs beside its image and its place: volumes, secrets, networks, logs, roles.
+var needs = re(`\b(?:volumes?|ebs|efs|file ?systems?|secrets?|parameters?|ssm|asm|log(?:s|ging)?|networks?|dns|subnets?|security groups?|interfaces?|roles?|permissions?|credentials?|certificates?|devices?|gpus?|endpoints?|environment files?|attach\w*|mount\w*|provision\w*|initializ\w*|timed out|timeout|connect\w*)\b`)
+
+// failedToStart: AWS says that the task never ran, in words that no other rule knows but that name one of its needs.
+func failedToStart(f facts) (ruling, bool) {
+	ok := f.code == "taskfailedtostart" && (needs.MatchString(f.text) || needs.MatchString(f.reasons))
+	return ruling{ResourceInit, Medium, "the task failed to start, and the text speaks of what it needs"}, ok
 }
 
 // standalone tells a task that no service runs; sure is false where the fields that would say so are missing.
