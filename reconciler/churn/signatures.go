@@ -77,7 +77,7 @@ var configError = re(strings.Join([]string{
 	`Cannot translate JSON, ERROR is`, `no inputs found, did you provide a valid config`, `[Uu]nable to parse config`, // CloudWatch agent
 	`Configuration validation (?:first|second) phase failed`, `No csm, .*configuration`, `[Ii]nvalid Json input schema`, `Under path : .* \| Error :`,
 	`(?i:\b(?:cannot|unable to|failed to|error|could not|can't) (?:load|loading|read|reading|unmarshal|decode|resolve|resolving|get|parse|parsing|validate|validating) (?:the |your )?(?:\w+ )?(?:config|configuration)\b)`, // collector, Vault, many
-	`(?i:\b(?:cannot|unable to|failed to|error|could not|can't) (?:load|read|pars)(?:e|ing)? \S+\.(?:hcl|ya?ml|json|toml|conf|cfg|ini|xml|properties)\b)`, `Cannot fetch region variable`, // Consul, X-Ray daemon
+	`(?i:\b(?:cannot|unable to|failed to|error|could not|can't) (?:load|read|pars)(?:e|ing)? \S+\.(?:hcl|ya?ml|json|toml|conf|cfg|ini|xml|properties)\b)`, `Cannot fetch region variable`,                                   // Consul, X-Ray daemon
 	`cannot load configuration's parser`, `(?:error|failed) decoding '`, `Config file is missing or invalid`, `error loading config file`,
 	`(?:yaml|toml): (?:unmarshal errors|line \d+: |cannot unmarshal|mapping values)`, `cannot unmarshal .* into`, `references \w+ "[^"]*" which is not configured`,
 	`'\w*' has invalid keys: `, `unknown (?:receivers|exporters|processors|extensions|connectors) type`, `invalid configuration: `, `missing configuration`,
