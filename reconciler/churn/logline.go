@@ -97,7 +97,8 @@ var prefixes = []struct {
 	{regexp.MustCompile(`^([DIWE])! `), func(r *record, m []string) { r.level = levelOf(m[1]) }},                                            // telegraf, CloudWatch agent
 	{regexp.MustCompile(`^\[\s*(?i:(trace|debug|info|notice|warn|warning|error|err|fatal|critical|crit|alert|emerg))\s*\]\s*`), func(r *record, m []string) { r.level = levelOf(m[1]) }},
 	{regexp.MustCompile(`^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL|CRITICAL|SEVERE|PANIC)(?:[\t:|]\s*|\s+- |\s{2,}|\s+\[|\s+(?:[\w.$@/-]+:\d+|[a-z][\w$]*(?:\.[\w$]+)+)\s+)`), func(r *record, m []string) { r.level = levelOf(m[1]) }},
-	{regexp.MustCompile(`^(debug|info|warn|error|fatal|panic|dpanic)(?:\t|\s{2,})`), func(r *record, m []string) { r.level = levelOf(m[1]) }}, // zap's console
+	{regexp.MustCompile(`^(debug|info|warn|error|fatal|panic|dpanic)(?:\t|\s{2,})`), func(r *record, m []string) { r.level = levelOf(m[1]) }},               // zap's console
+	{regexp.MustCompile(`^\[[^\]]{1,60}[ :](DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:/[\w-]+)?\]\s*`), func(r *record, m []string) { r.level = levelOf(m[1]) }}, // Celery
 	{regexp.MustCompile(`^\[[^\]\s][^\]]{0,80}\]\s*`), nil}, // thread, module, pid; not Go's [signal …], see strip
 	{regexp.MustCompile(`^[\w@./-]+\.(?:go|cc|c|py|rs):\d+[:\]]?\s+`), nil},
 }

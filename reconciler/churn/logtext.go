@@ -158,7 +158,7 @@ func (l logText) goesOn(i int) bool {
 }
 
 var pythonEnds = re(`Worker failed to boot|^Fatal Python error|Reason: (?:Worker|App) failed`)
-var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|processing)\b|internal server error`)
+var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|processing)\b|internal server error|\braised (?:error|exception|unexpected)\b|exception was never retrieved`)
 
 func (l logText) pythonDied(i int) bool {
 	for _, r := range l.records[i:] {
@@ -205,8 +205,19 @@ func (l logText) rustDied(i int) bool {
 			return true
 		}
 	}
-	return !l.goesOn(i)
+	end := i
+	for j, r := range l.records[i:] {
+		if r.shows(gaveUpText) {
+			return !l.livesOn(i + j)
+		}
+		if r.shows(rustNote) {
+			end = i + j // the panic's own message stands in between
+		}
+	}
+	return !l.livesOn(i) && !l.goesOn(end)
 }
+
+var rustNote = re(`^note: run with |^stack backtrace:`)
 
 var rustAborts = re(`^thread caused non-unwinding panic|^fatal runtime error: `)
 
@@ -226,12 +237,23 @@ func (l logText) ended(i int) bool {
 	return i < l.shutdown && !l.livesOn(i)
 }
 
+// starved: it is no child's, and nothing shows that the process went on without the memory.
+func (l logText) starved(i int) bool { return l.notWorker(i) && !l.livesOn(i) }
+
+// endsOf: the process says near the line that it ends, or the line is an error that no logger wrote, and no more follows.
+func (l logText) endsOf(i int) bool {
+	r := l.records[i]
+	return !l.livesOn(i) && (l.gaveUp(i) || r.level == none && !r.stamped && r.shows(plainError) && len(l.records)-i <= 3)
+}
+
+var plainError = re(`(?i)^\W*(?:[\w./-]{1,40}: )?(?:error|fatal|failed|invalid|missing|cannot|can't|unable|could not|bad)\b`)
+
 // turnedAway: the process says that it ends for want of credentials, or, as a command that is none's log, says no more.
 func (l logText) turnedAway(i int) bool {
 	return l.gaveUp(i) || l.records[i].level == none && len(l.records)-i <= 3 && !l.livesOn(i)
 }
 
-var gaveUpText = re(`(?i)application run finished|\bexiting\b|cannot start|failed to start|\bfatal\b|\baborting\b|unhandled|uncaught|^panic: |exit status [1-9]|shutting down with error`)
+var gaveUpText = re(`(?i)application run finished|\bexiting\b|\bexit now\b|\bgiving up\b|\b(?:cannot|can't|could not|couldn't|unable to|failed to) (?:start|boot|continue|proceed)\b|\bfatal\b|\baborting\b|\bhas stopped\b|unhandled|uncaught|^panic: |\bexit(?:ed)?(?: with)? (?:error )?(?:code|status)[ =:]+[1-9]|shutting down with error|\bstart(?:up)? failed\b`)
 
 // refused: a start that cannot go on, as no later line of a living process shows.
 func (l logText) refused(i int) bool {
