@@ -21,7 +21,7 @@ var (
 	// recovered is what frameworks write when they caught a panic.
 	recovered = re(`(?i)http: panic serving|\brecover(?:ed|ing)?\b.*\bpanic|\bpanic(?:ked)?\b.*\brecover(?:ed)?\b|\[recovery\]|runtime/debug\.(?:Stack|PrintStack)|debug\.Stack\(|observed a panic|caught panic|handled panic`)
 	// shutdownBegan is what processes write when they were asked to end.
-	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|^Handling signal: (?:term|int)`)
+	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|\bHandling signal: (?:term|int|quit)\b`)
 	raceReport    = re(`^WARNING: DATA RACE|^Previous (?:write|read) at 0x`)
 	warned        = re(`(?i)^(?:warn(?:ing)?\b|\(?deprecat)`)
 )
@@ -109,7 +109,7 @@ func (l logText) caughtNear(i int) bool {
 
 func (l logText) tracedAfter(i int) bool {
 	for _, r := range l.records[i+1 : min(len(l.records), i+6)] {
-		if r.shows(goroutine) {
+		if r.shows(goroutine) || r.text == "runtime stack:" {
 			return true
 		}
 	}
@@ -173,7 +173,13 @@ func (l logText) pythonDied(i int) bool {
 		return false
 	}
 	end := l.exception(i + 1)
-	return end == len(l.records) || !l.records[end].shows(asked) && !l.goesOn(end)
+	return end == len(l.records) || !l.records[end].shows(asked) && l.closes(end)
+}
+
+// closes tells whether all that follows may be the message of the exception at i, which has as many lines as it likes.
+func (l logText) closes(i int) bool {
+	rest := l.records[i+1:]
+	return !l.goesOn(i) || len(rest) <= 6 && !slices.ContainsFunc(rest, func(r record) bool { return r.level != none || !r.at.IsZero() })
 }
 
 // asked are the exceptions of a process that was told to end.
@@ -224,12 +230,16 @@ var rustAborts = re(`^thread caused non-unwinding panic|^fatal runtime error: `)
 var worker = re(`(?i)\b(?:worker|child|children)\b|\bfork\b|Perhaps out of memory`)
 
 // respawns is what parents write that start another child in the place of a dead one.
-var respawns = re(`(?i)\brespawn`)
+var respawns = re(`(?i)\brespawn|\bstart(?:ing)? (?:\S+ )?worker\b|\bbooting worker\b|\brestarted again\b`)
 
 // notWorker: the line does not speak of a child process, which its parent replaces, and none near it does.
 func (l logText) notWorker(i int) bool {
+	return !l.records[i].shows(worker) && l.records[i].level != warn && l.notRespawned(i)
+}
+
+func (l logText) notRespawned(i int) bool {
 	near := l.records[i:min(len(l.records), i+40)]
-	return !l.records[i].shows(worker) && l.records[i].level != warn && !slices.ContainsFunc(near, func(r record) bool { return r.shows(respawns) })
+	return !slices.ContainsFunc(near, func(r record) bool { return r.shows(respawns) })
 }
 
 // ended: no logger wrote the line, and nothing follows that only a living process writes.
