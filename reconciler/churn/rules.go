@@ -27,7 +27,7 @@ type ruling struct {
 type facts struct {
 	Input
 	code    string // lower case; "" where AWS gave none
-	text    string // lower case, without the leading "Service <name>: "
+	text    string // lower case, without a leading "Service <name>: " or stop code
 	reasons string // the containers' own reasons, lower case, one a line
 }
 
@@ -44,9 +44,18 @@ const (
 
 var servicePrefix = regexp.MustCompile(`^(?:\(service [^)]{1,255}\)|service [^:]{1,255}:)\s+`)
 
+// codePrefix is a stop code in front of the text, as consoles and scripts write the two together.
+var codePrefix = regexp.MustCompile(`^(taskfailedtostart|essentialcontainerexited|userinitiated|serviceschedulerinitiated|spotinterruption|terminationnotice|infrastructurehealth)(?:: ?|$)`)
+
 func factsOf(in Input) facts {
 	f := facts{Input: in, code: strings.ToLower(strings.TrimSpace(in.Task.StopCode))}
 	f.text = servicePrefix.ReplaceAllString(strings.ToLower(strings.Join(strings.Fields(in.Task.StoppedReason), " ")), "")
+	if m := codePrefix.FindStringSubmatch(f.text); m != nil {
+		f.text = f.text[len(m[0]):]
+		if f.code == "" {
+			f.code = m[1]
+		}
+	}
 	for _, c := range in.Task.Containers {
 		if c.Reason != "" {
 			f.reasons += strings.ToLower(c.Reason) + "\n"
@@ -89,13 +98,13 @@ var rules = []rule{
 	{"infrastructure-health", docCodes, "InfrastructureHealth", infrastructureStop},
 
 	{"elb-health-check", docErrors, "Task failed ELB health checks in (target-group arn:…)",
-		byText(ELBHealthCheck, `\belb health check|\bload balancer health check|\bunhealthy in \(?(?:target-group|elb)|\btarget[ -]group\b.*\bhealth check|\blattice\b.*\bhealth`, "the load balancer found the task unhealthy")},
+		byText(ELBHealthCheck, `\belb health ?check|\bload balancer health ?check|\bunhealthy in \(?(?:target-group|elb)|\btarget[ -]group\b.*\bhealth ?check|\blattice\b.*\bhealth`, "the load balancer found the task unhealthy")},
 	{"container-health-check", docErrors, "Task failed container health checks",
-		byText(ContainerHealthCheck, `\bcontainer health check|\bfail(?:ed|ing|s)? (?:its )?health check|\bhealth checks? failed`, "the container's own health check failed")},
+		byText(ContainerHealthCheck, `\bcontainer health ?check|\bfail(?:ed|ing|s)? (?:its )?health ?check|\bhealth ?checks? failed`, "the container's own health check failed")},
 	{"circuit-breaker", docBreaker, "ECS deployment circuit breaker: tasks failed to start.",
 		byText(CircuitBreaker, `\bcircuit breaker\b`, "the deployment circuit breaker ended the deployment")},
 	{"resource-init", docErrors, "ResourceInitializationError: unable to pull secrets or registry auth: …",
-		byWords(ResourceInit, `\bresourceinitializationerror\b`, "the task's resources could not be set up")},
+		byWords(ResourceInit, `\bresourceinitializationerror\b|\bunable to pull secrets\b`, "the task's resources could not be set up")},
 	{"out-of-memory", docErrors, "OutOfMemoryError: Container killed due to memory usage", memoryStop},
 	{"image-pull", docErrors, "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
 		byWords(ImagePull, `\bcannotpull\w*|\b(?:image|ref) pull (?:has been retried|failed)|\bpull image manifest\b|\bpull access denied\b|\bimagepull(?:backoff|error)\b`, "the image could not be pulled")},
