@@ -2,7 +2,6 @@ package churn
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"taskwarden/reconciler/fleet"
@@ -239,14 +238,18 @@ func scheduledEnd(f facts) (ruling, bool) {
 	if !alone || f.code == "serviceschedulerinitiated" || f.text != "" && !strings.Contains(f.text, "essential container") {
 		return ruling{}, false
 	}
-	ended := 0
+	ended, agents, untold := 0, 0, 0
 	for _, c := range f.Task.Containers {
 		switch {
 		case c.Reason != "" && !strings.Contains(strings.ToLower(c.Reason), "essential container"):
 			return ruling{}, false
 		case c.ExitCode == nil:
+			untold++
 		case *c.ExitCode == 0:
 			ended++
+			if (*Knowledge)(nil).Sidecar(c.Name, f.image(c)) {
+				agents++
+			}
 		case !victimCode(*c.ExitCode):
 			return ruling{}, false
 		}
@@ -255,21 +258,20 @@ func scheduledEnd(f facts) (ruling, bool) {
 	switch {
 	case !sure:
 		r.confidence, r.why = Low, "its work ended with 0, and nothing says whether a service runs it"
+	case untold > 0 || agents == ended && len(f.Task.Containers) > 1:
+		r.confidence, r.why = Low, "no service runs the task, and not all exit codes of its work are told"
 	case f.code != "essentialcontainerexited":
 		r.confidence = Medium
 	}
 	return r, ended > 0
 }
 
-// essentialExit: of a service, any end is a death. A task of nobody's service may have done its work: without exit codes
+// essentialExit: of a service, any end is a death. A task of nobody's service may have done its work: without a failed exit
 // nothing tells.
 func essentialExit(f facts) (ruling, bool) {
 	r := ruling{EssentialContainerExited, High, "an essential container ended, and with it the task"}
 	if alone, _ := f.standalone(); alone && !failedExit(f.Task) {
 		r.confidence = Low
-		if slices.ContainsFunc(f.Task.Containers, func(c fleet.Container) bool { return c.ExitCode != nil }) {
-			r.confidence = Medium
-		}
 	}
 	return r, strings.Contains(f.text, "essential container") || f.code == "essentialcontainerexited"
 }
@@ -280,9 +282,9 @@ func ownEnd(f facts) (ruling, bool) {
 	if f.code != "" && f.code != "serviceschedulerinitiated" || f.text != "" || !failedExit(t) {
 		return ruling{}, false
 	}
-	r := ruling{EssentialContainerExited, Medium, "a container failed before the stop began"}
+	r := ruling{EssentialContainerExited, Low, "a container failed before the stop began"}
 	if t.ExecutionStopped.IsZero() || t.StoppingAt.IsZero() || t.ExecutionStopped.After(t.StoppingAt) {
-		r.confidence, r.why = Low, "a container failed, and nothing says who stopped the task"
+		r.why = "a container failed, and nothing says who stopped the task"
 	}
 	return r, f.code == ""
 }
