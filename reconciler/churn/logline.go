@@ -103,6 +103,9 @@ var prefixes = []struct {
 	{regexp.MustCompile(`^[\w@./-]+\.(?:go|cc|c|py|rs):\d+[:\]]?\s+`), nil},
 }
 
+// leading is a level's word in front of a message: it tells the level, but may belong to what is said.
+var leading = regexp.MustCompile(`^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL) [a-zA-Z]`)
+
 // strip takes off prefixes and unwraps structured lines.
 func (r *record) strip() {
 	for range 12 {
@@ -117,6 +120,9 @@ func (r *record) strip() {
 			r.unwrapLogfmt()
 			return
 		case !r.stripOne():
+			if m := leading.FindStringSubmatch(r.text); m != nil && r.level == none {
+				r.level = levelOf(m[1])
+			}
 			r.unquote()
 			return
 		}

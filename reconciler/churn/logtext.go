@@ -22,7 +22,7 @@ var (
 	recovered = re(`(?i)http: panic serving|\brecover(?:ed|ing)?\b.*\bpanic|\bpanic(?:ked)?\b.*\brecover(?:ed)?\b|\[recovery\]|runtime/debug\.(?:Stack|PrintStack)|debug\.Stack\(|observed a panic|caught panic|handled panic`)
 	// shutdownBegan is what processes write when they were asked to end.
 	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|\bHandling signal: (?:term|int|quit)\b`)
-	raceReport    = re(`^WARNING: DATA RACE|^Previous (?:write|read) at 0x`)
+	raceReport    = re(`^(?:WARNING: )?DATA RACE$|^Previous (?:write|read) at 0x`)
 	warned        = re(`(?i)^(?:warn(?:ing)?\b|\(?deprecat)`)
 )
 
@@ -256,7 +256,7 @@ func (l logText) endsOf(i int) bool {
 	return !l.livesOn(i) && (l.gaveUp(i) || r.level == none && !r.stamped && r.shows(plainError) && len(l.records)-i <= 3)
 }
 
-var plainError = re(`(?i)^\W*(?:[\w./-]{1,40}: )?(?:error|fatal|failed|invalid|missing|cannot|can't|unable|could not|bad)\b`)
+var plainError = re(`(?i)^\W*(?:[\w./-]{1,40}: )?(?:config(?:uration)? )?(?:error|fatal|failed|invalid|missing|cannot|can't|unable|could not|bad)\b`)
 
 // turnedAway: the process says that it ends for want of credentials, or, as a command that is none's log, says no more.
 func (l logText) turnedAway(i int) bool {
@@ -285,7 +285,7 @@ func (l logText) gaveUp(i int) bool {
 
 // goFrame is the place line of a Go stack trace; two of them show a trace that lost even its goroutine line.
 var goFrame = re(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)
-var pythonFrame = re(`^\s*File "[^"]+", line \d+, in `)
+var pythonFrame = re(`^\s*File "[^"]+", line \d+(?:, in |$)`)
 var pythonError = re(`^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$)`)
 
 // add notes a signature seen at a line.

@@ -69,6 +69,15 @@ func byText(cause Cause, expr, why string) func(facts) (ruling, bool) {
 	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.match(f.text, f.text) }
 }
 
+// byScheduler matches the stopped reason; where the service scheduler itself stopped the task, one word of it is enough:
+// the text is ECS's own then, however it may be worded next year.
+func byScheduler(cause Cause, expr, word, why string) func(facts) (ruling, bool) {
+	re, one := re(expr), re(word)
+	return func(f facts) (ruling, bool) {
+		return ruling{cause, High, why}, re.match(f.text, f.text) || f.code == "serviceschedulerinitiated" && one.match(f.text, f.text)
+	}
+}
+
 // byWords matches the stopped reason or, where the task did not stop for another's will, a container's reason.
 func byWords(cause Cause, expr, why string) func(facts) (ruling, bool) {
 	re := re(expr)
@@ -87,11 +96,11 @@ var rules = []rule{
 	{"host-deregistered", docErrors, "Container instance deregistration forced by user",
 		byText(HostDrain, `^container instance (?:[\w-]+ )?(?:was )?deregist`, "the container instance was deregistered")},
 	{"host-draining", docDrain, "Service web: container instance is in DRAINING state",
-		byText(HostDrain, `\bdraining (?:state|status)\b|\b(?:instance|host) (?:[\w-]+ )?(?:is|was|has been) (?:being )?(?:drain|draining|drained)\b|\bdrain(?:ing)? of (?:the )?(?:container )?(?:instance|host)`, "the task's host was drained")},
+		byScheduler(HostDrain, `\bdraining (?:state|status)\b|\b(?:instance|host) (?:[\w-]+ )?(?:is|was|has been) (?:being )?(?:drain|draining|drained)\b|\bdrain(?:ing)? of (?:the )?(?:container )?(?:instance|host)`, `\bdrain(?:ed|ing)?\b`, "the task's host was drained")},
 	{"maintenance", docRetire, "Service web: ECS is performing maintenance on the underlying infrastructure hosting the task",
-		byText(Maintenance, `\bperforming maintenance\b|\b(?:scheduled|due|marked) for retirement\b|\btask retirement\b|\b(?:being|was|been) retired\b|\bfargate (?:\w+ ){0,3}(?:maintenance|retirement|platform update)\b`, "AWS maintains the infrastructure under the task")},
+		byScheduler(Maintenance, `\bperforming maintenance\b|\b(?:scheduled|due|marked) for retirement\b|\btask retirement\b|\b(?:being|was|been) retired\b|\bfargate (?:\w+ ){0,3}(?:maintenance|retirement|platform update)\b`, `\bmaintenance\b|\bretire(?:d|ment)?\b`, "AWS maintains the infrastructure under the task")},
 	{"rebalancing", "Amazon ECS guide, Balancing a service across Availability Zones", "Task stopped by Availability Zone rebalancing",
-		byText(ScaleIn, `\b(?:availability zone|az|service) re-?balancing\b`, "ECS balances the service across Availability Zones")},
+		byScheduler(ScaleIn, `\b(?:availability zone|az|service) re-?balancing\b`, `\bre-?balanc(?:e|ed|ing)\b`, "ECS balances the service across Availability Zones")},
 	{"scaling", seenEvents, "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)", scalingStop},
 	{"operator", docCodes, "UserInitiated: Task stopped by user", operatorStop},
 	{"infrastructure-health", docCodes, "InfrastructureHealth", infrastructureStop},

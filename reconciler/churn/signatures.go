@@ -69,7 +69,7 @@ var patterns = []pattern{
 	{name: "port-in-use", weak: true, least: bad, fatal: logText.refused, re: re(`(?i)\baddress (?:is )?already in use\b|\bEADDRINUSE\b|\bport \d+ (?:was|is) already in use|\baddress in use\b|only one usage of each socket address|^connection in use: \(`)},
 	{name: "config-error", weak: true, fatal: always, re: re(`(?:application|collector server) run finished with error|^(?:Error: )?(?:failed to|cannot) (?:build|create|start|set ?up) (?:pipelines|extensions|receivers|exporters)\b`)}, // a collector's start that failed, for whatever else
 	{name: "config-error", weak: true, last: true, least: bad, fatal: logText.endsOf, re: settingError},
-	{name: "uncaught-exception", raw: true, fatal: logText.ended, re: re(`^Node\.js v\d+\.\d+|^\s*throw er; // Unhandled|^\[UnhandledPromiseRejection: |^Exception in thread "main" |^Unhandled [Ee]xception[.:] |^\S+\.rb:\d+:in .+ \([A-Z]\w*(?:::[A-Z]\w*)*\)$|^(?:PHP |\S+\.swift:\d+: )?Fatal error: |^Runtime terminating during boot|^\*\* \([A-Z][\w.]*\) `)},
+	{name: "uncaught-exception", raw: true, fatal: logText.ended, re: re(`^Node\.js v\d+\.\d+|^\s*throw er; // Unhandled|^\[UnhandledPromiseRejection: |^Exception in thread "main" |^Unhandled [Ee]xception[.:] |^\S+\.rb:\d+:in .+ \([A-Z]\w*(?:::[A-Z]\w*)*\)$|^(?:PHP |\S+\.swift:\d+: )?Fatal error: |^Runtime terminating during boot|^\*\* \([A-Z][\w.]*\) |^error: Uncaught `)},
 }
 
 // goCrashes are the signatures whose trace needs no second one.
@@ -88,7 +88,7 @@ var configError = re(strings.Join([]string{
 	`[Ee]rror initializing configuration`, `Unable to parse JSON as proto`, `Proto constraint validation failed`, // Envoy
 	`(?i:bad configuration|configuration (?:error|is invalid|invalid)|invalid config(?:uration)? file|(?:config|configuration) file .{0,120}(?:not found|does not exist|no such file))`,
 	`\[emerg\] .*(?:unknown directive|invalid number of arguments|unexpected|host not found in upstream|is not allowed here)`, `\bunknown directive "`, `Fluent::ConfigError|config error file=`,
-	`[Ee]nvironment variable "?[A-Z][A-Z0-9_]+"? (?:is not set|is required|must be set|not found|is missing)`, `(?i:missing (?:required )?(?:environment variable|config|setting))`, `: unbound variable$|: parameter (?:null or )?not set$`,
+	`[Ee]nvironment variable "?[A-Z][A-Z0-9_]+"? (?:is not set|is required|must be set|not found|is missing)`, `(?i:missing (?:required )?(?:environment variable|config|setting))`, `\b[A-Z][A-Z0-9]*_[A-Z0-9_]+ (?:must be set|(?:is )?(?:not set|required|missing))\b`, `: unbound variable$|: parameter (?:null or )?not set$`,
 	`(?i:must (?:set|provide|specify|define) (?:the |an? )?)[A-Z][A-Z0-9_]{2,} (?i:environment|env\b|variable)`, `(?i:\b(?:no|invalid) (?:license|api)[ _]key\b)|\b(?:license|api)[ _]key (?:is )?(?:missing|required|invalid|not (?:set|found|configured))`,
 	`APPLICATION FAILED TO START`, `Could not resolve placeholder '`, `[Uu]nknown (?:flag|command line (?:flag|option))|flag provided but not defined`,
 }, "|"))
