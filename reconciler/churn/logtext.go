@@ -207,7 +207,7 @@ func (l logText) exception(i int) int {
 
 func (l logText) rustDied(i int) bool {
 	for _, r := range l.records[i:] {
-		if strings.HasPrefix(r.text, "thread 'main'") || r.shows(rustAborts) {
+		if strings.HasPrefix(r.text, "thread 'main'") && !l.livesOn(i) || r.shows(rustAborts) {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ import (
 //	java-oom                     java.lang.OutOfMemoryError                                HotSpot, OpenJ9                     where the log ends with it or the VM says it ends
 //	node-oom                     FATAL ERROR: … heap out of memory, its native frames      V8                                  always
 //	python-traceback             Traceback (most recent call last):                        CPython                             where the log ends with it and no logger wrote it
-//	rust-panic                   thread 'main' panicked at                                 std::panicking                      main thread, or where the log ends with it
+//	rust-panic                   thread 'main' panicked at                                 std::panicking                      unless the process goes on
 //	cpp-abort                    terminate called, assert failure, heap corruption         libstdc++, glibc, Envoy             always
 //	segv                         Segmentation fault, SIGSEGV                               kernel, Envoy, Fluent Bit, HotSpot  unless it was a worker's
 //	config-error                 a configuration that cannot be read or is refused         CloudWatch agent, collectors, …     unless only a warning, or logged by a process that goes on
