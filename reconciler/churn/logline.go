@@ -87,6 +87,7 @@ var prefixes = []struct {
 	{regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?) +`), func(r *record, m []string) { r.at, r.stamped = stamp(m[1]), true }},
 	{regexp.MustCompile(`^\[?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?(?:\s+|$|:\s)`), func(r *record, m []string) { r.at = stamp(m[1]) }},
 	{regexp.MustCompile(`^\d\d:\d\d:\d\d(?:[.,]\d+)?\s+`), nil},
+	{regexp.MustCompile(`^\d{13}(?:,"?|\s+)`), nil}, // milliseconds, as exports of CloudWatch Logs have them
 	{regexp.MustCompile(`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./-]+(?:\[\d+\])?: )?`), nil},
 	{regexp.MustCompile(`^(?:stdout|stderr) [FP] `), nil},             // container runtime interface
 	{regexp.MustCompile(`^[\w.-]+/[\w.-]+/[0-9a-f-]{32,36}\s+`), nil}, // a stream's name, as "aws logs tail" shows it

@@ -275,13 +275,17 @@ func (l logText) gaveUp(i int) bool {
 	if l.records[i].level == worst || l.records[i].shows(gaveUpText) {
 		return true
 	}
-	for _, r := range l.records[min(i+1, len(l.records)):min(len(l.records), i+4)] {
-		if r.shows(gaveUpText) {
+	next := min(i+1, len(l.records))
+	for j, r := range l.records[next:min(len(l.records), i+4)] {
+		if r.shows(gaveUpText) || next+j < l.shutdown && r.shows(shutsDown) {
 			return true
 		}
 	}
 	return false
 }
+
+// shutsDown is a shutdown that nobody asked for, where no signal was spoken of before.
+var shutsDown = re(`(?i)\bshut(?:ting)? ?down\b`)
 
 // goFrame is the place line of a Go stack trace; two of them show a trace that lost even its goroutine line.
 var goFrame = re(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)

@@ -65,7 +65,7 @@ var patterns = []pattern{
 	{name: "oom", least: bad, fatal: logText.starved, re: re(`(?i)\bcannot allocate memory\b|\bENOMEM\b|sent SIGKILL! Perhaps out of memory|^out of memory\b`)},
 
 	{name: "config-error", weak: true, least: bad, fatal: logText.refused, re: configError},
-	{name: "credential-error", weak: true, least: warn, fatal: logText.turnedAway, re: re(`\bNoCredentialProviders\b|\bExpiredToken(?:Exception)?\b|\bInvalidClientTokenId\b|\bUnrecognizedClientException\b|\bAccessDenied(?:Exception)?\b|\bAuthFailure\b|\bSignatureDoesNotMatch\b|\bInvalidAccessKeyId\b|\bCredentialsProviderError\b|\bNoCredentialsError\b|\bMissingAuthenticationToken|(?i:unable to locate credentials|(?:could not|unable to|cannot|failed to) (?:load|find|get|retrieve|refresh|read|fetch)[\w ]{0,20}(?:aws )?(?:shared |cached )*credentials|no (?:valid )?(?:ec2 imds role|credentials? providers?)\b|security token included in the request is (?:invalid|expired)|is not authorized to perform|\bconfig profile \(\S+\) could not be found|\bcould not find default credentials|\b(?:token|credentials?) (?:is|are) (?:not valid|invalid|expired)\b)`)},
+	{name: "credential-error", weak: true, least: warn, fatal: logText.turnedAway, re: re(`\bNoCredentialProviders\b|\bExpiredToken(?:Exception)?\b|\bInvalidClientTokenId\b|\bUnrecognizedClientException\b|\bAccessDenied(?:Exception)?\b|\bAuthFailure\b|\bSignatureDoesNotMatch\b|\bInvalidAccessKeyId\b|\bCredentialsProviderError\b|\bNoCredentialsError\b|\bMissingAuthenticationToken|(?i:unable to locate credentials|(?:could not|unable to|cannot|failed to) (?:load|find|get|retrieve|refresh|read|fetch)[\w ]{0,20}(?:aws )?(?:shared |cached )*credentials|error (?:when |while )?(?:retrieving|refreshing|loading|fetching|getting) (?:\w+ ){0,2}credentials|no (?:valid )?(?:ec2 imds role|credentials? providers?)\b|security token included in the request is (?:invalid|expired)|is not authorized to perform|\bconfig profile \(\S+\) could not be found|\bcould not find default credentials|\b(?:token|credentials?) (?:is|are) (?:not valid|invalid|expired)\b)`)},
 	{name: "port-in-use", weak: true, least: bad, fatal: logText.refused, re: re(`(?i)\baddress (?:is )?already in use\b|\bEADDRINUSE\b|\bport \d+ (?:was|is) already in use|\baddress in use\b|only one usage of each socket address|^connection in use: \(`)},
 	{name: "config-error", weak: true, fatal: always, re: re(`(?:application|collector server) run finished with error|^(?:Error: )?(?:failed to|cannot) (?:build|create|start|set ?up) (?:pipelines|extensions|receivers|exporters)\b`)}, // a collector's start that failed, for whatever else
 	{name: "config-error", weak: true, last: true, least: bad, fatal: logText.endsOf, re: settingError},
@@ -90,12 +90,12 @@ var configError = re(strings.Join([]string{
 	`\[emerg\] .*(?:unknown directive|invalid number of arguments|unexpected|host not found in upstream|is not allowed here)`, `\bunknown directive "`, `Fluent::ConfigError|config error file=`,
 	`[Ee]nvironment variable "?[A-Z][A-Z0-9_]+"? (?:is not set|is required|must be set|not found|is missing)`, `(?i:missing (?:required )?(?:environment variable|config|setting))`, `\b[A-Z][A-Z0-9]*_[A-Z0-9_]+ (?:must be set|(?:is )?(?:not set|required|missing))\b`, `: unbound variable$|: parameter (?:null or )?not set$`,
 	`(?i:must (?:set|provide|specify|define) (?:the |an? )?)[A-Z][A-Z0-9_]{2,} (?i:environment|env\b|variable)`, `(?i:\b(?:no|invalid) (?:license|api)[ _]key\b)|\b(?:license|api)[ _]key (?:is )?(?:missing|required|invalid|not (?:set|found|configured))`,
-	`APPLICATION FAILED TO START`, `Could not resolve placeholder '`, `[Uu]nknown (?:flag|command line (?:flag|option))|flag provided but not defined`,
+	`APPLICATION FAILED TO START`, `Could not resolve placeholder '`, `[Uu]nknown (?:flag|variable|option|keyword|setting|configuration key|command line (?:flag|option))|flag provided but not defined`,
 }, "|"))
 
 // settingError is a failure that speaks of settings in whatever words.
 var settingError = func() expression {
-	subject := `\b(?:config(?:uration)?|settings?|environment variables?|env vars?|(?:license|api) key|command[- ]line)\b`
+	subject := `\b(?:config(?:uration)?|settings|environment variables?|env vars?|(?:license|api) key|command[- ]line)\b`
 	failure := `\b(?:missing|invalid|not (?:set|found|defined|provided|specified|valid|writable|readable)|unset|undefined|unknown|unexpected|required|must|failed|cannot|can't|unable|could not|couldn't|bad|errors?|malformed|unsupported|no such|does not exist)\b`
 	return re(`(?i)` + subject + `.*` + failure + `|` + failure + `.*` + subject)
 }()
