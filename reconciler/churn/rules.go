@@ -70,13 +70,17 @@ func byText(cause Cause, expr, why string) func(facts) (ruling, bool) {
 }
 
 // byScheduler matches the stopped reason; where the service scheduler itself stopped the task, one word of it is enough:
-// the text is ECS's own then, however it may be worded next year.
+// the text is ECS's own then, however it may be worded next year. Names in it are the user's, and a failed check is one.
 func byScheduler(cause Cause, expr, word, why string) func(facts) (ruling, bool) {
 	re, one := re(expr), re(word)
 	return func(f facts) (ruling, bool) {
-		return ruling{cause, High, why}, re.match(f.text, f.text) || f.code == "serviceschedulerinitiated" && one.match(f.text, f.text)
+		own := f.code == "serviceschedulerinitiated" && !strings.Contains(f.text, "health")
+		return ruling{cause, High, why}, re.match(f.text, f.text) || own && one.MatchString(names.ReplaceAllString(f.text, ""))
 	}
 }
+
+// names are the parts of a reason where users' own words stand: ARNs, and what is in brackets or quotes.
+var names = regexp.MustCompile(`\barn:\S+|\([^)]*\)|'[^']*'|"[^"]*"`)
 
 // byWords matches the stopped reason or, where the task did not stop for another's will, a container's reason.
 func byWords(cause Cause, expr, why string) func(facts) (ruling, bool) {
