@@ -94,7 +94,7 @@ func TestDamagedCasesNeverTurnConfidently(t *testing.T) {
 		if c.Expect.Planned == nil || len(c.Expect.Accept.Planned) > 0 {
 			continue
 		}
-		for range 60 {
+		for range 20 {
 			tried++
 			damaged := m.damaged(t, line)
 			v := judged(t, damaged)
