@@ -3,7 +3,6 @@ package churn
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // logText is one container's log, oldest record first, with what is known of it as a whole.
@@ -21,8 +20,8 @@ var (
 	// recovered is what frameworks write when they caught a panic.
 	recovered = re(`(?i)http: panic serving|\brecover(?:ed|ing)?\b.*\bpanic|\bpanic(?:ked)?\b.*\brecover(?:ed)?\b|\[recovery\]|runtime/debug\.(?:Stack|PrintStack)|debug\.Stack\(|observed a panic|caught panic|handled panic`)
 	// shutdownBegan is what processes write when they were asked to end.
-	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|^Handling signal: (?:term|int)`)
-	raceReport    = re(`^WARNING: DATA RACE|^Previous (?:write|read) at 0x`)
+	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|\bHandling signal: (?:term|int|quit)\b`)
+	raceReport    = re(`^(?:WARNING: )?DATA RACE$|^Previous (?:write|read) at 0x`)
 	warned        = re(`(?i)^(?:warn(?:ing)?\b|\(?deprecat)`)
 )
 
@@ -80,138 +79,9 @@ func (p pattern) credible(r record) bool {
 	return r.level >= p.least
 }
 
-func always(logText, int) bool { return true }
-
-// died: a panic's header is the runtime's own, and nobody caught it.
-func (l logText) died(i int) bool {
-	r := l.records[i]
-	if r.level != none && r.level != worst || l.caughtNear(i) {
-		return false
-	}
-	if r.stamped && !l.tracedAfter(i) {
-		return false // the standard logger wrote it, as code that recovers does
-	}
-	return !l.livesOn(i)
-}
-
-// caughtNear looks for a recovery in the lines around a header, the trace included.
-func (l logText) caughtNear(i int) bool {
-	for j := max(0, i-3); j < min(len(l.records), i+40); j++ {
-		if l.records[j].shows(recovered) && !strings.Contains(l.records[j].text, "[recovered") {
-			return true
-		}
-		if j > i && !l.records[j].shows(trace) {
-			break
-		}
-	}
-	return false
-}
-
-func (l logText) tracedAfter(i int) bool {
-	for _, r := range l.records[i+1 : min(len(l.records), i+6)] {
-		if r.shows(goroutine) {
-			return true
-		}
-	}
-	return false
-}
-
-// livesOn tells whether lines follow that only a living process writes: two with a level or a time, beyond the trace, and
-// not of the same second as the crash: what a process says as it ends carries one time.
-func (l logText) livesOn(i int) bool {
-	var died time.Time
-	for _, r := range l.records[:i+1] {
-		if !r.at.IsZero() {
-			died = r.at
-		}
-	}
-	alive := 0
-	for _, r := range l.records[i+1:] {
-		sameTime := !r.at.IsZero() && !died.IsZero() && r.at.Sub(died) < time.Second
-		if !sameTime && !r.shows(trace) && (r.level != none || !r.at.IsZero()) {
-			alive++
-		}
-	}
-	return alive >= 2
-}
-
-var javaEnds = re(`VM is shutting down|Terminating due to java|Aborting due to java|insufficient memory for the Java Runtime|Exception in thread "main"|JVMDUMP\d+`)
-
-func (l logText) javaDied(i int) bool {
-	for _, r := range l.records {
-		if r.shows(javaEnds) {
-			return true
-		}
-	}
-	r := l.records[i]
-	return (r.level == none || r.level == worst) && !l.goesOn(i)
-}
-
-// goesOn tells whether anything but a stack trace follows.
-func (l logText) goesOn(i int) bool {
-	for _, r := range l.records[i+1:] {
-		if !r.shows(trace) {
-			return true
-		}
-	}
-	return false
-}
-
-var pythonEnds = re(`Worker failed to boot|^Fatal Python error|Reason: (?:Worker|App) failed`)
-var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|processing)\b|internal server error`)
-
-func (l logText) pythonDied(i int) bool {
-	for _, r := range l.records[i:] {
-		if r.shows(pythonEnds) {
-			return true
-		}
-	}
-	if i > l.shutdown || l.records[i].level != none {
-		return false
-	}
-	if i > 0 && (l.records[i-1].level >= bad || l.records[i-1].shows(pythonLogged)) {
-		return false
-	}
-	return !l.goesOn(i)
-}
-
-func (l logText) rustDied(i int) bool {
-	if strings.HasPrefix(l.records[i].text, "thread 'main'") {
-		return true
-	}
-	return !l.goesOn(i)
-}
-
-var worker = re(`(?i)\b(?:worker|child|children)\b|\bfork\b|Perhaps out of memory`)
-
-// notWorker: the line does not speak of a child process, which its parent replaces.
-func (l logText) notWorker(i int) bool {
-	return !l.records[i].shows(worker) && l.records[i].level != warn
-}
-
-var gaveUpText = re(`(?i)application run finished|\bexiting\b|cannot start|failed to start|\bfatal\b|\baborting\b|unhandled|uncaught|^panic: |exit status [1-9]|shutting down with error`)
-
-// refused: a start that cannot go on, as no later line of a living process shows.
-func (l logText) refused(i int) bool {
-	return l.gaveUp(i) || !l.livesOn(i)
-}
-
-// gaveUp: the line or one near its end says that the process ends of it.
-func (l logText) gaveUp(i int) bool {
-	if l.records[i].level == worst || l.records[i].shows(gaveUpText) {
-		return true
-	}
-	for _, r := range l.records[min(i+1, len(l.records)):min(len(l.records), i+4)] {
-		if r.shows(gaveUpText) {
-			return true
-		}
-	}
-	return false
-}
-
 // goFrame is the place line of a Go stack trace; two of them show a trace that lost even its goroutine line.
 var goFrame = re(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)
-var pythonFrame = re(`^\s*File "[^"]+", line \d+, in `)
+var pythonFrame = re(`^\s*File "[^"]+", line \d+(?:, in |$)`)
 var pythonError = re(`^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$)`)
 
 // add notes a signature seen at a line.
