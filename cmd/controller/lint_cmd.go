@@ -224,8 +224,8 @@ func (l *linter) document(doc document, several bool) error {
 	for _, p := range problems {
 		l.found = append(l.found, located{family, p})
 	}
-	for _, g := range otel.Gaps(d) {
-		l.gaps = append(l.gaps, fmt.Sprintf("%s %s: %s", g.Container, g.Subject, g.Why))
+	for _, g := range otel.Gaps(d, l.options) {
+		l.gaps = append(l.gaps, fmt.Sprintf("%s %s: %s; %s", g.Container, g.Subject, g.Why, g.Changes))
 	}
 	if !l.fix {
 		return nil
