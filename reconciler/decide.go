@@ -7,12 +7,14 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
 )
 
 // Policies is all configuration that a decision depends on.
 type Policies struct {
 	Churn     churn.Policy
 	Overrides []Override // the first that matches a service wins
+	Lint      otel.Options
 }
 
 // Override is another threshold for some services.
@@ -51,7 +53,8 @@ type Decision struct {
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
-	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
+	claims := append(j.Claims, misconfigured(o, m.Findings, j.Claims, p.Lint)...)
+	d.Findings = finding.Merge(o.Key, m.Findings, claims, o.Seen, now)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)
 	return d

@@ -88,15 +88,11 @@ func (a *app) lintOptions(file string) (otel.Options, error) {
 	if err != nil {
 		return otel.Options{}, err
 	}
-	know, err := knowledge(conf.Detect)
+	p, err := policiesOf(conf)
 	if err != nil {
 		return otel.Options{}, &exitError{exitConfig, err}
 	}
-	rules, err := lintRules(conf.Lint)
-	if err != nil {
-		return otel.Options{}, &exitError{exitConfig, err}
-	}
-	return otel.Options{Sidecar: know.Sidecar, Rules: rules}, nil
+	return p.Lint, nil
 }
 
 // lintRules is the configuration's lint.rules as the rules take it.
