@@ -69,15 +69,20 @@ var anyLanguage = language{
 
 // languageOf is the language that c shows; anyLanguage where it shows none, or several.
 func languageOf(c fleet.ContainerDefinition) language {
-	found := slices.Clone(languages)
-	found = slices.DeleteFunc(found, func(l language) bool { return !l.shown(c) })
-	if len(found) == 1 {
-		return found[0]
+	found := anyLanguage
+	for i := range languages {
+		if !languages[i].shown(c) {
+			continue
+		}
+		if found.Name != "" {
+			return anyLanguage
+		}
+		found = languages[i]
 	}
-	return anyLanguage
+	return found
 }
 
-func (l language) shown(c fleet.ContainerDefinition) bool {
+func (l *language) shown(c fleet.ContainerDefinition) bool {
 	is := func(name string) bool {
 		return slices.ContainsFunc(l.Signs, func(sign string) bool {
 			head, starred := strings.CutSuffix(sign, "*")
