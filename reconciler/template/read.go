@@ -84,6 +84,8 @@ func readJSON(raw []byte, allow fleet.AllowList) (Reading, error) {
 			return Reading{}, notATemplate(node{})
 		}
 		return readStack(root, allow), nil
+	case has("TemplateBody"):
+		return readBody(top["TemplateBody"], allow)
 	case has("@level", "@message"):
 		return Reading{}, &Error{Problem: "the log of terraform plan -json", Remedy: "give the output of terraform show -json PLANFILE"}
 	case has("lineage", "serial"):
@@ -92,4 +94,18 @@ func readJSON(raw []byte, allow fleet.AllowList) (Reading, error) {
 		return Reading{}, &Error{Problem: "a manifest of the AWS CDK", Remedy: "give one of the *.template.json files beside it"}
 	}
 	return Reading{Kind: TaskDefinition}, nil
+}
+
+// readBody reads what aws cloudformation get-template prints: a template in its own text, or as a value. Places in a value
+// are no places of the template.
+func readBody(raw json.RawMessage, allow fleet.AllowList) (Reading, error) {
+	var body string
+	if json.Unmarshal(raw, &body) == nil {
+		return Read([]byte(body), allow)
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, raw); err != nil {
+		return Reading{}, &Error{Problem: err.Error()}
+	}
+	return Read(line.Bytes(), allow)
 }

@@ -251,6 +251,20 @@ func TestYAMLForms(t *testing.T) {
 	}
 }
 
+// What aws cloudformation get-template prints holds the template as a text, or as a value.
+func TestTemplateBody(t *testing.T) {
+	text, err := json.Marshal(stackYAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := read(t, `{"StagesAvailable": ["Original"], "TemplateBody": `+string(text)+`}`); len(r.Resources) != 1 || r.Resources[0].Line != 18 {
+		t.Errorf("%+v", r)
+	}
+	if r := read(t, "{\"TemplateBody\":\n{\"Resources\":\n{\"T\": {\"Type\": \"AWS::ECS::TaskDefinition\", \"Properties\": {}}}}}"); len(r.Resources) != 1 || r.Resources[0].Line != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestForeign(t *testing.T) {
 	for raw, want := range map[string]string{
 		"resource \"aws_ecs_task_definition\" \"a\" {\n}": "Terraform source",
