@@ -14,8 +14,8 @@ import (
 // Policies is all configuration that a decision depends on.
 type Policies struct {
 	Churn     churn.Policy
-	Lint      otel.Options
 	Overrides []Override // the first that matches a service wins
+	Lint      otel.Options
 }
 
 // Override is another threshold for some services.
@@ -55,7 +55,7 @@ type Decision struct {
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
-	claims := advised(j.Claims, o, m.Findings, p.Lint)
+	claims := append(advised(j.Claims, o, m.Findings, p.Lint), misconfigured(o, m.Findings, j.Claims, p.Lint)...)
 	if m.Learning {
 		claims = weakened(claims)
 	}

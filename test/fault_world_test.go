@@ -60,7 +60,7 @@ var moments = []moment{
 	{"before the first look", 0, 15 * time.Minute, 75 * time.Minute, stepsAt("2m", "4m") + quietAt("55m")},
 	{"amid an incident", 56 * time.Minute, 15 * time.Minute, 100 * time.Minute, stepsAt("57m", "60m") + quietAt("80m")},
 	{"while it heals", 110 * time.Minute, 20 * time.Minute, 150 * time.Minute, stepsAt("111m", "114m") +
-		"  - {at: 70m, do: deploy, service: django, set: {app: {OTEL_TRACES_SAMPLER: parentbased_traceidratio}}, why: the cure}\n"},
+		"  - {at: 70m, do: deploy, service: django, set: {app: {OTEL_TRACES_SAMPLER: parentbased_traceidratio, OTEL_TRACES_SAMPLER_ARG: \"0.01\"}}, why: the cure}\n"},
 }
 
 func stepsAt(deploy, kill string) string {

@@ -22,7 +22,7 @@ func TestAWeekOfTwentyServices(t *testing.T) {
 	for i := range crashing {
 		scenario.Timeline = append(scenario.Timeline, account.Step{
 			At: account.Exactly(5 * 24 * time.Hour), Do: account.DoDeploy, Service: scenario.Clusters[0].Name + "/" + scenario.Clusters[0].Services[i].Name,
-			Set: map[string]map[string]string{"app": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}}, Why: "the cure",
+			Set: map[string]map[string]string{"app": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}}, Why: "the cure",
 		})
 	}
 	bubble(t, func(t *testing.T) {

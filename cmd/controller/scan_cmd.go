@@ -16,7 +16,6 @@ import (
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
-	"taskwarden/reconciler/otel"
 	"taskwarden/reconciler/scan"
 )
 
@@ -77,7 +76,6 @@ type scanning struct {
 	base     cloud.Config
 	flags    scanFlags
 	policies reconciler.Policies
-	lint     otel.Options
 	history  time.Duration
 	failOn   finding.Severity
 	stderr   sync.Mutex // targets report their progress side by side
@@ -105,7 +103,6 @@ func (a *app) newScan(f scanFlags) (*scanning, error) {
 	if s.policies, err = policiesOf(s.cfg); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	s.lint = s.policies.Lint
 	return s, nil
 }
 
@@ -150,7 +147,7 @@ func missingOf(r scan.Report) []string {
 
 // policyOf is the policy for one service.
 func (s *scanning) policyOf(key fleet.Key) scan.Policy {
-	p := scan.Policy{Churn: s.policies.Churn, Lint: s.lint, History: s.history}
+	p := scan.Policy{Churn: s.policies.Churn, Lint: s.policies.Lint, History: s.history}
 	for _, o := range s.policies.Overrides {
 		if o.Match.Cluster(key.Cluster) && o.Match.Service(key.Service) {
 			p.Churn.Threshold = o.Threshold

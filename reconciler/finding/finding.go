@@ -14,10 +14,11 @@ import (
 
 // Types of findings (CONTRACT section 3).
 const (
-	SilentChurn  = "SilentChurn"
-	SidecarCrash = "SidecarCrash"
-	SidecarDown  = "SidecarDown"
-	Unobservable = "Unobservable"
+	SilentChurn       = "SilentChurn"
+	SidecarCrash      = "SidecarCrash"
+	SidecarDown       = "SidecarDown"
+	OTELMisconfigured = "OTELMisconfigured"
+	Unobservable      = "Unobservable"
 )
 
 // Status of a finding, spelled as Kubernetes conditions are.

@@ -13,6 +13,7 @@ type Definition struct {
 	RegisteredAt time.Time
 	RegisteredBy string
 	Containers   []ContainerDefinition
+	Partial      bool // a template leaves containers open: there may be more than these. Never of what AWS answered
 }
 
 // ContainerDefinition is one container of a Definition.
@@ -32,6 +33,9 @@ type ContainerDefinition struct {
 	Secrets           []string // names of variables that arrive from Secrets Manager or SSM
 	EnvFiles          int      // environment files, whose variables nobody can see here
 	Command           bool     // an own command or entry point, which may set variables as well
+	// Unseen names what a template leaves open, with the reason: fields in the API's spelling ("image", "environment"), and
+	// "environment.NAME" for one variable's value. nil for what AWS answered.
+	Unseen map[string]string
 }
 
 // Dependency is one entry of a container's dependsOn.

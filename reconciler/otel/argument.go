@@ -15,6 +15,12 @@ func ratio(value string) (v float64, problem string) {
 	switch {
 	case strings.HasSuffix(text, "%"):
 		return 0, "is a percentage: write a ratio between 0 and 1, such as 0.01 for 1 %"
+	case strings.ContainsAny(text, `"'`):
+		return 0, "has quotes in it, which belong to a shell and not to the value"
+	case strings.HasPrefix(text, "${") || strings.HasPrefix(text, "$("):
+		return 0, "is a placeholder that nothing replaces: ECS passes values as they are"
+	case strings.Contains(text, "="):
+		return 0, "is no number: write the ratio alone, such as 0.1"
 	case err != nil && strings.Contains(text, ","):
 		return 0, "has a comma: write a ratio with a decimal point"
 	case err != nil || strings.ContainsAny(text, "xX_"), math.IsNaN(v), math.IsInf(v, 0):
@@ -27,9 +33,40 @@ func ratio(value string) (v float64, problem string) {
 	return v, ""
 }
 
-// listLike tells whether value has the form of the remote samplers' arguments: key=value pairs, or a URL.
-func listLike(value string) bool {
-	return strings.Contains(value, "=") || strings.Contains(value, "://")
+// remoteKeys are those of the remote samplers' arguments.
+var remoteKeys = []string{"endpoint", "polling_interval", "pollingIntervalMs", "initialSamplingRate"}
+
+// remote tells whether value is a remote sampler's argument: a URL, or pairs of which one key is known.
+func remote(value string) bool {
+	if strings.Contains(value, "://") {
+		return true
+	}
+	for entry := range strings.SplitSeq(value, ",") {
+		key, _, found := strings.Cut(entry, "=")
+		if found && slices.Contains(remoteKeys, strings.TrimSpace(key)) {
+			return true
+		}
+	}
+	return false
+}
+
+// ratioMeant is the ratio that somebody most likely meant by a value that is none: "5%", "0,05", "ratio=0.05". Where that
+// cannot be told (5 may be a percentage, or traces a second), or would be everything, it is the default.
+func ratioMeant(value string) string {
+	text := strings.ToLower(strings.Trim(value[strings.LastIndexByte(value, '=')+1:], " \t\r\n\"'"))
+	number, percent := strings.CutSuffix(strings.TrimSpace(strings.TrimSuffix(text, "percent")), "%")
+	percent = percent || strings.HasSuffix(text, "percent")
+	if strings.Count(number, ",") == 1 && !strings.Contains(number, ".") {
+		number = strings.Replace(number, ",", ".", 1)
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v < 1) {
+		return defaultRatio
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // pairs splits "endpoint=http://localhost:2000,polling_interval=300". ok is false where an entry is no pair.
@@ -37,6 +74,9 @@ func pairs(value string) (out map[string]string, ok bool) {
 	out = map[string]string{}
 	for entry := range strings.SplitSeq(value, ",") {
 		key, v, found := strings.Cut(entry, "=")
+		if strings.TrimSpace(entry) == "" {
+			continue // all readers skip it
+		}
 		if !found || strings.TrimSpace(key) == "" {
 			return nil, false
 		}
@@ -48,13 +88,20 @@ func pairs(value string) (out map[string]string, ok bool) {
 // xrayVerdict judges the argument of the X-Ray sampler: endpoint=<url>[,polling_interval=<seconds>] (CloudWatch user
 // guide, application-signals-samplerate; the Python and Java distributions' readers).
 func xrayVerdict(s sampler) verdict {
-	if _, problem := ratio(s.arg.Value); problem == "" {
-		return verdict{mismatch: true, weak: true, ratio: defaultRatio, message: quote(s.arg.Value) +
-			" is a ratio; the xray sampler ignores it and asks for central rules at its default endpoint"}
+	ignored := "the xray sampler ignores it and asks for central rules at its default endpoint"
+	if s.language.Fatal { // the argument is read as a map, and what is none throws
+		ignored = "the xray sampler cannot read it; " + s.language.BadRatio
+	}
+	if v, problem := ratio(s.arg.Value); problem == "" {
+		out := verdict{mismatch: true, weak: !s.language.Fatal, ratio: defaultRatio, message: quote(s.arg.Value) + " is a ratio; " + ignored}
+		if v < 1 {
+			out.ratio = strings.TrimSpace(s.arg.Value)
+		}
+		return out
 	}
 	list, ok := pairs(s.arg.Value)
 	if !ok {
-		return verdict{ratio: defaultRatio, message: quote(s.arg.Value) + " is no list endpoint=<url>,polling_interval=<seconds>; the xray sampler falls back to its default endpoint"}
+		return verdict{ratio: defaultRatio, message: quote(s.arg.Value) + " is no list endpoint=<url>,polling_interval=<seconds>; " + ignored}
 	}
 	if endpoint, given := list["endpoint"]; given && !hasScheme(endpoint) {
 		return verdict{ratio: defaultRatio, message: "the xray sampler's endpoint " + quote(endpoint) + " has no http:// or https://"}

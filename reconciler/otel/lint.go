@@ -21,6 +21,7 @@ type Problem struct {
 	Env       []string          `json:"env"` // the variables concerned, never nil
 	Message   string            `json:"message"`
 	Fix       map[string]string `json:"fix"` // variables to set together; nil: no setting cures it, or it cannot be set safely
+	Held      string            `json:"-"`   // why there is no fix although a setting would cure it, "" otherwise
 }
 
 // Options is what Lint is told beside the definition. The zero value applies every rule as documented.
@@ -61,10 +62,7 @@ func ParseRules(in map[string]string) (map[string]finding.Severity, error) {
 
 // Lint applies the rules to each container of d, and answers in the order of the containers, then of the rules.
 func Lint(d fleet.Definition, o Options) []Problem {
-	if o.Sidecar == nil {
-		o.Sidecar = func(_, image string) bool { _, ok := agentOf(image); return ok }
-	}
-	l := look{definition: d, options: o}
+	l := newLook(d, o)
 	var out []Problem
 	for _, c := range d.Containers {
 		for _, r := range rules {
@@ -74,7 +72,7 @@ func Lint(d fleet.Definition, o Options) []Problem {
 			for _, h := range r.check(l, c) {
 				out = append(out, Problem{
 					Container: c.Name, Rule: r.ID, Severity: o.severity(r, h),
-					Env: append([]string{}, h.env...), Message: h.message, Fix: h.fix,
+					Env: append([]string{}, h.env...), Message: h.message, Fix: h.fix, Held: h.held,
 				})
 			}
 		}
@@ -101,12 +99,20 @@ type look struct {
 	options    Options
 }
 
+func newLook(d fleet.Definition, o Options) look {
+	if o.Sidecar == nil {
+		o.Sidecar = func(_, image string) bool { _, ok := agentOf(image); return ok }
+	}
+	return look{definition: d, options: o}
+}
+
 // hit is one rule's answer on one container.
 type hit struct {
 	env     []string
 	message string
 	fix     map[string]string
-	weak    bool // not proven by the definition alone: reported as info
+	held    string // Problem.Held
+	weak    bool   // not proven by the definition alone: reported as info
 }
 
 func (l look) sidecar(c fleet.ContainerDefinition) bool { return l.options.Sidecar(c.Name, c.Image) }

@@ -107,7 +107,19 @@ func TestSampler(t *testing.T) {
 		{[]string{name + "jaeger_remote", arg + "endpoint=http://j:14250,pollingIntervalMs=5000,initialSamplingRate=0.25"}, []string{"sampler-not-parentbased info"}},
 		{[]string{name + "parentbased_jaeger_remote", arg + "initialSamplingRate=25"}, []string{"sampler-arg-invalid warning"}},
 		{[]string{name + "parentbased_jaeger_remote", arg + "0.25"}, []string{"sampler-arg-mismatch warning"}},
-		{[]string{name + "XRAY"}, []string{"sampler-unknown warning"}},
+		{[]string{name + "XRAY"}, []string{"sampler-xray info", "sampler-unknown warning"}},
+		{[]string{name + "TraceIdRatio", arg + "0.1"}, []string{"sampler-not-parentbased info", "sampler-unknown info"}},
+		{[]string{"NODE_OPTIONS=x", name + "Always_Off"}, []string{"sampler-unknown warning"}},
+		{[]string{"OTEL_PYTHON_DISTRO=x", name + " Always_Off"}, nil},
+		{[]string{"CORECLR_PROFILER=x", "JAVA_TOOL_OPTIONS=x", name + "Always_Off"}, []string{"sampler-unknown info"}}, // two languages: none
+		{[]string{"JAVA_TOOL_OPTIONS=x", name + "xray", arg + "0.05"}, []string{"sampler-xray info", "sampler-arg-mismatch warning"}},
+		{[]string{"JAVA_TOOL_OPTIONS=x", name + "xray", arg + "endpoint=http://localhost:2000,"}, []string{"sampler-xray info"}},
+		{[]string{"JAVA_TOOL_OPTIONS=x", "OTEL_AWS_APPLICATION_SIGNALS_ENABLED=true", arg + "0.1"}, []string{"sampler-missing info", "sampler-arg-mismatch warning"}},
+		{[]string{"JAVA_TOOL_OPTIONS=x", "OTEL_AWS_APPLICATION_SIGNALS_ENABLED=true", arg + "endpoint=http://localhost:2000"}, []string{"sampler-missing info"}},
+		{[]string{name + "off", "OTEL_TRACES_EXPORTER=none"}, []string{"sampler-unknown info"}},
+		{[]string{name + "off", "OTEL_TRACES_EXPORTER=none", "JAVA_TOOL_OPTIONS=x"}, []string{"sampler-unknown warning"}},
+		{[]string{name + "off", "OTEL_SDK_DISABLED=True"}, []string{"sampler-unknown info"}},
+		{[]string{name + "off", "OTEL_CONFIG_FILE=/x"}, []string{"sampler-unknown info"}},
 		{[]string{name + "off"}, []string{"sampler-unknown warning"}},
 		{[]string{name + "microsoft.rate_limited", arg + "5"}, []string{"sampler-unknown info"}},
 		{[]string{"OTEL_SERVICE_NAME=x", name}, []string{"sampler-missing info"}},
@@ -148,6 +160,20 @@ func TestFixCures(t *testing.T) {
 	}
 }
 
+// A ratio that is written wrongly is mended to what it means, and to the default where that cannot be told.
+func TestFixKeepsWhatIsMeant(t *testing.T) {
+	for value, want := range map[string]string{
+		"5%": "0.05", "5 %": "0.05", "50 percent": "0.5", "0,05": "0.05", "ratio=0.2": "0.2", "10": defaultRatio, `"0.2"`: "0.2", "2.5%": "0.025",
+		"100": defaultRatio, "100%": defaultRatio, "ten": defaultRatio, "-1": defaultRatio, "1,000,5": defaultRatio, "": defaultRatio,
+		"${RATE}": defaultRatio, "endpoint=http://localhost:2000": defaultRatio,
+	} {
+		fix := Fixes(Lint(define(t, Sampler+"=parentbased_traceidratio", SamplerArg+"="+value), Options{}))["app"]
+		if fix[SamplerArg] != want {
+			t.Errorf("%q: got %q, want %q", value, fix[SamplerArg], want)
+		}
+	}
+}
+
 func TestFixesPreferTheSevere(t *testing.T) {
 	got := Fixes([]Problem{
 		{Container: "a", Severity: finding.Info, Fix: map[string]string{SamplerArg: "0.5"}},
@@ -173,14 +199,14 @@ func TestUnseen(t *testing.T) {
 			if got := Lint(d, Options{}); len(got) != 0 {
 				t.Errorf("concluded from nothing: %+v", got)
 			}
-			if len(Gaps(d)) == 0 {
+			if len(Gaps(d, Options{})) == 0 {
 				t.Error("no gap is named")
 			}
 		})
 	}
 	d := define(t, Sampler+"=xray")
 	d.Containers[0].EnvFiles = 1
-	if got := Lint(d, Options{}); len(got) != 1 || got[0].Fix != nil {
+	if got := Lint(d, Options{}); len(got) != 1 || got[0].Fix != nil || !strings.Contains(got[0].Held, "environment file") {
 		t.Errorf("an inline xray beside an environment file: want one problem without a fix, got %+v", got)
 	}
 }
@@ -241,6 +267,12 @@ func TestExporter(t *testing.T) {
 		{"another container declares it", "awsvpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", `{"name":"a","image":"own","portMappings":[{"containerPort":4318}]}`, ""},
 		{"another container may", "awsvpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318", `{"name":"a","image":"own"}`, "info"},
 		{"bridge splits localhost", "bridge", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4316", `{"name":"a","image":"` + agentImage + `"}`, "warning"},
+		{"gRPC port of the agent over HTTP", "awsvpc", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4315 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", `{"name":"a","image":"` + agentImage + `"}`, "warning"},
+		{"a collector's gRPC port over HTTP", "", "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "", "info"},
+		{"a signal's endpoint without its path", "", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://collector:4318", "", "info"},
+		{"the common endpoint with a path", "", "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/v1/traces", "", "info"},
+		{"gRPC needs no path", "", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://collector:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "", ""},
+		{"application signals off", "", "OTEL_AWS_APPLICATION_SIGNALS_EXPORTER_ENDPOINT=http://cloudwatch-agent.amazon-cloudwatch:4316/v1/metrics OTEL_AWS_APPLICATION_SIGNALS_ENABLED=false", "", ""},
 		{"exporter is off", "awsvpc", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4316 OTEL_TRACES_EXPORTER=none", "", ""},
 		{"sdk is off", "awsvpc", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4316 OTEL_SDK_DISABLED=true", "", ""},
 		{"elsewhere", "awsvpc", "OTEL_EXPORTER_OTLP_ENDPOINT=https://otlp.example.com", "", ""},
@@ -283,7 +315,7 @@ func TestKnownBadVersion(t *testing.T) {
 			t.Errorf("%s: got %q, want mention of %q", image, got, want)
 		}
 	}
-	if gaps := Gaps(parse(t, `{"containerDefinitions":[{"name":"a","image":"amazon/cloudwatch-agent:latest"}]}`)); len(gaps) != 1 {
+	if gaps := Gaps(parse(t, `{"containerDefinitions":[{"name":"a","image":"amazon/cloudwatch-agent:latest"}]}`), Options{}); len(gaps) != 1 {
 		t.Errorf("a moving tag is a gap: %+v", gaps)
 	}
 }

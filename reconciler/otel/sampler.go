@@ -23,21 +23,65 @@ const defaultRatio = "0.01"
 type sampler struct {
 	container fleet.ContainerDefinition
 	name, arg Setting
-	kind      string // name without "parentbased_"; "" where none is set or it is unseen
+	kind      string // what name spells, rightly or not, without "parentbased_"; "" where none is set, unseen or unknown
 	parent    bool
+	language  language
+	idle      string // why the settings have no effect, "" where they have
 }
 
 func samplerOf(c fleet.ContainerDefinition) sampler {
-	s := sampler{container: c, name: Read(c, Sampler), arg: Read(c, SamplerArg)}
-	if s.name.Given() && slices.Contains(samplers, s.name.Value) {
-		s.kind, s.parent = strings.CutPrefix(s.name.Value, "parentbased_")
+	s := sampler{container: c, name: Read(c, Sampler), arg: Read(c, SamplerArg), language: languageOf(c)}
+	if spelled := spelled(s.name.Value); s.name.Given() && slices.Contains(samplers, spelled) {
+		s.kind, s.parent = strings.CutPrefix(spelled, "parentbased_")
+	}
+	switch file := configFile(c); {
+	case disabled(c):
+		s.idle = "OTEL_SDK_DISABLED is true, so it has no effect now"
+	case file != "":
+		s.idle = "the file that " + file + " names decides instead"
+	case !exports(c, "OTEL_TRACES_EXPORTER") && !s.language.Fatal:
+		s.idle = "OTEL_TRACES_EXPORTER is none, so no trace leaves the process"
 	}
 	return s
 }
 
-// hit is one answer on the sampler; weak where it is set twice.
-func (s sampler) hit(message string, fix map[string]string, weak bool) []hit {
-	h := hit{message: message, fix: fix, weak: weak || s.name.Ambiguous || s.arg.Ambiguous}
+// spelled is a sampler's name as its author meant it: SDKs differ in what they forgive.
+func spelled(value string) string { return strings.ToLower(strings.Trim(value, " \t\r\n\"'")) }
+
+// disabled tells whether the SDK is off: true in any case and nothing else (specification, "SDK environment variables",
+// Boolean).
+func disabled(c fleet.ContainerDefinition) bool {
+	return strings.EqualFold(strings.TrimSpace(Read(c, "OTEL_SDK_DISABLED").Value), "true")
+}
+
+// exports tells whether the variable leaves the exporter of a signal on.
+func exports(c fleet.ContainerDefinition, variable string) bool {
+	return !strings.EqualFold(strings.TrimSpace(Read(c, variable).Value), "none")
+}
+
+// configFile is the variable that names a file in place of all others (specification, "Declarative configuration"), or "".
+func configFile(c fleet.ContainerDefinition) string {
+	for _, name := range []string{"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"} {
+		if len(inlineOf(c, name)) > 0 || slices.Contains(c.Secrets, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// applicationSignals tells whether Application Signals is on in the AWS distribution.
+func applicationSignals(c fleet.ContainerDefinition) bool {
+	on := func(name string) bool { return strings.EqualFold(strings.TrimSpace(Read(c, name).Value), "true") }
+	return on("OTEL_AWS_APPLICATION_SIGNALS_ENABLED") || on("OTEL_AWS_APP_SIGNALS_ENABLED")
+}
+
+// hit is one answer on the sampler, with a fix to that ratio where one is given. It is weak where the settings are idle, or
+// set twice.
+func (s sampler) hit(message, ratio string, weak bool) []hit {
+	h := hit{message: message, weak: weak || s.idle != "" || s.name.Ambiguous || s.arg.Ambiguous}
+	if s.idle != "" {
+		h.message += "; " + s.idle
+	}
 	for _, v := range []Setting{s.name, s.arg} {
 		if len(inlineOf(s.container, v.Name)) > 0 {
 			h.env = append(h.env, v.Name)
@@ -46,17 +90,22 @@ func (s sampler) hit(message string, fix map[string]string, weak bool) []hit {
 	if len(h.env) == 0 {
 		h.env = []string{Sampler}
 	}
+	if ratio != "" {
+		h.fix, h.held = s.fix(ratio)
+	}
 	return []hit{h}
 }
 
-// fix is the parent-based ratio sampler with both variables explicit, or nil where one of them cannot be set here. Both
-// always change together: a ratio sampler with a leftover "endpoint=…" samples everything, and so may one without an
-// argument (ADOT Java then adds "endpoint=http://localhost:2000" by itself).
-func (s sampler) fix(ratio string) map[string]string {
-	if !settable(s.container, Sampler) || !settable(s.container, SamplerArg) {
-		return nil
+// fix is the parent-based ratio sampler with both variables explicit, or why one of them cannot be set here. Both always
+// change together: a ratio sampler with a leftover "endpoint=…" samples everything, and so may one without an argument
+// (ADOT Java then adds "endpoint=http://localhost:2000" by itself).
+func (s sampler) fix(ratio string) (set map[string]string, held string) {
+	for _, name := range []string{Sampler, SamplerArg} {
+		if why := unsettable(s.container, name); why != "" {
+			return nil, why
+		}
 	}
-	return map[string]string{Sampler: "parentbased_traceidratio", SamplerArg: ratio}
+	return map[string]string{Sampler: "parentbased_traceidratio", SamplerArg: ratio}, ""
 }
 
 func samplerXRay(_ look, c fleet.ContainerDefinition) []hit {
@@ -66,20 +115,20 @@ func samplerXRay(_ look, c fleet.ContainerDefinition) []hit {
 	}
 	return s.hit("the sampler asks X-Ray through the agent for central rules (by default 1 request a second and 5 %), "+
 		"and falls back to that while the agent is away; a ratio needs no agent to decide, and loses the central rules, "+
-		"the reservoir and adaptive boosts", s.fix(defaultRatio), false)
+		"the reservoir and adaptive boosts", defaultRatio, false)
 }
 
 func samplerAlwaysOn(_ look, c fleet.ContainerDefinition) []hit {
 	s := samplerOf(c)
 	switch s.kind {
 	case "always_on":
-		return s.hit(s.name.Value+" exports every trace that begins here", s.fix(defaultRatio), false)
+		return s.hit(s.name.Value+" samples every trace that begins here", defaultRatio, false)
 	case "traceidratio":
 		if s.arg.Blank() {
-			return s.hit(s.name.Value+" without an argument means 1.0: every trace is exported", s.fix(defaultRatio), false)
+			return s.hit(s.name.Value+" without an argument means 1.0: every trace is sampled", defaultRatio, false)
 		}
 		if v, problem := ratio(s.arg.Value); s.arg.Given() && problem == "" && v >= 1 {
-			return s.hit("a ratio of "+quote(s.arg.Value)+" exports every trace that begins here", s.fix(defaultRatio), false)
+			return s.hit("a ratio of "+quote(s.arg.Value)+" samples every trace that begins here", defaultRatio, false)
 		}
 	}
 	return nil
@@ -89,18 +138,24 @@ func samplerAlwaysOn(_ look, c fleet.ContainerDefinition) []hit {
 // service's own container.
 func samplerMissing(l look, c fleet.ContainerDefinition) []hit {
 	s := samplerOf(c)
-	disabled := Read(c, "OTEL_SDK_DISABLED")
-	if !s.name.Blank() || strings.EqualFold(disabled.Value, "true") || !slices.Contains(l.instrumented(), c.Name) {
+	if !s.name.Blank() || disabled(c) || configFile(c) != "" || !slices.Contains(l.instrumented(), c.Name) {
 		return nil
 	}
-	message := Sampler + " is not set: unless the image sets it, OpenTelemetry's default parentbased_always_on exports every trace that begins here"
+	elsewhere := "the image sets it"
+	if c.Command {
+		elsewhere = "the image or the command sets it"
+	}
+	message := Sampler + " is not set: unless " + elsewhere + ", OpenTelemetry's default parentbased_always_on samples every trace that begins here"
+	if s.language.Name == "Java" && applicationSignals(c) {
+		message = Sampler + " is not set: unless " + elsewhere + ", ADOT Java with Application Signals takes xray, which asks the agent"
+	}
 	switch {
 	case s.arg.Given():
 		message += "; " + SamplerArg + " alone has no effect"
 	case !telemetry(c):
-		message = "no OpenTelemetry setting in this task definition; if the image carries an SDK, its default sampler exports every trace that begins here"
+		message = "no OpenTelemetry setting in this task definition; if the image carries an SDK, its default sampler samples every trace that begins here"
 	}
-	return s.hit(message, nil, false)
+	return s.hit(message, "", false)
 }
 
 // instrumented names the containers that ought to have a sampler.
@@ -125,11 +180,13 @@ func (l look) instrumented() []string {
 	return nil
 }
 
+// sign tells whether a variable belongs to OpenTelemetry or X-Ray.
+func sign(name string) bool {
+	return strings.HasPrefix(name, "OTEL_") || name == "AWS_XRAY_DAEMON_ADDRESS"
+}
+
 // telemetry tells whether c carries any sign of OpenTelemetry.
 func telemetry(c fleet.ContainerDefinition) bool {
-	sign := func(name string) bool {
-		return strings.HasPrefix(name, "OTEL_") || name == "AWS_XRAY_DAEMON_ADDRESS"
-	}
 	return slices.ContainsFunc(c.Env, func(e fleet.EnvVar) bool { return sign(e.Name) }) || slices.ContainsFunc(c.Secrets, sign)
 }
 
@@ -138,28 +195,46 @@ func samplerNotParentBased(_ look, c fleet.ContainerDefinition) []hit {
 	if s.parent || s.kind != "traceidratio" && s.kind != "jaeger_remote" {
 		return nil
 	}
-	var fix map[string]string
+	keep := ""
 	if v, problem := ratio(s.arg.Value); s.kind == "traceidratio" && s.arg.Given() && problem == "" && v < 1 {
-		fix = s.fix(s.arg.Value) // the rate stays as it is
+		keep = strings.TrimSpace(s.arg.Value) // the rate stays as it is
 	}
 	return s.hit(s.kind+" decides anew in each service and ignores the caller's decision, so traces come out in pieces; parentbased_"+
-		s.kind+" follows the caller", fix, false)
+		s.kind+" follows the caller", keep, false)
 }
 
 func samplerUnknown(_ look, c fleet.ContainerDefinition) []hit {
 	s := samplerOf(c)
-	if !s.name.Given() || s.kind != "" {
+	value := s.name.Value
+	switch {
+	case !s.name.Given() || slices.Contains(samplers, value):
+		return nil
+	case s.kind != "":
+		return s.misspelled()
+	}
+	message := quote(value) + " is no sampler of the OpenTelemetry specification or of the AWS distributions"
+	if strings.Contains(value, ".") || strings.HasPrefix(value, "experimental") {
+		return s.hit(message+"; it works only if the image carries the distribution that defines it", "", true)
+	}
+	return s.hit(message+": "+s.language.BadName+"; did you mean "+meant(value)+"?", "", false)
+}
+
+// misspelled judges a name that is right but for case, white space or quotes. xray is compared exactly by the AWS
+// distributions of Java, JavaScript and Python; the specification's own names are not, in some languages.
+func (s sampler) misspelled() []hit {
+	value, like := s.name.Value, spelled(s.name.Value)
+	keep := ""
+	if _, problem := ratio(s.arg.Value); s.kind == "traceidratio" && problem == "" {
+		keep = strings.TrimSpace(s.arg.Value)
+	}
+	if strings.ContainsAny(value, `"'`) {
+		return s.hit(quote(value)+" has quotes in it, which belong to a shell and not to the value: write "+like, keep, false)
+	}
+	folded, trimmed := strings.TrimSpace(value) != like, strings.TrimSpace(value) != value
+	if s.kind != "xray" && (!folded || s.language.Folds) && (!trimmed || s.language.Trims) {
 		return nil
 	}
-	value := s.name.Value
-	message := quote(value) + " is no sampler of the OpenTelemetry specification or of the AWS distributions"
-	if strings.Contains(value, ".") {
-		return s.hit(message+"; it works only if the image carries the vendor's distribution that defines it", nil, true)
-	}
-	if like := strings.ToLower(strings.TrimSpace(value)); slices.Contains(samplers, like) {
-		return s.hit(quote(value)+" works only in SDKs that trim the value and ignore its case: write "+like, nil, false)
-	}
-	return s.hit(message+": an SDK that does not know it warns and keeps its default; did you mean "+meant(value)+"?", nil, false)
+	return s.hit(quote(value)+" works only in SDKs that trim the value and ignore its case: write "+like, keep, s.language.Name == "" && s.kind != "xray")
 }
 
 // meant is the sampler somebody most likely wanted: the shortest that contains the word ("off"), or the nearest.
@@ -195,11 +270,7 @@ func argument(s sampler, mismatch bool) []hit {
 	if v.message == "" || v.mismatch != mismatch {
 		return nil
 	}
-	var fix map[string]string
-	if v.ratio != "" {
-		fix = s.fix(v.ratio)
-	}
-	return s.hit(v.message, fix, v.weak)
+	return s.hit(v.message, v.ratio, v.weak)
 }
 
 // verdict is what is wrong with a sampler's argument; the zero value: nothing.
@@ -230,20 +301,27 @@ func verdictOn(s sampler) verdict {
 
 func ratioVerdict(s sampler) verdict {
 	if s.arg.Blank() {
-		return verdict{ratio: defaultRatio, message: s.name.Value + " has no ratio: SDKs take 1.0, everything, and ADOT Java puts endpoint=http://localhost:2000 in its place"}
+		return verdict{ratio: defaultRatio, message: s.name.Value + " has no ratio: " + s.language.NoRatio}
 	}
-	if listLike(s.arg.Value) {
-		return verdict{mismatch: true, ratio: defaultRatio, message: quote(s.arg.Value) + " is an argument of the remote samplers; " +
-			s.name.Value + " ignores it and takes 1.0: everything is sampled"}
+	if remote(s.arg.Value) {
+		return verdict{mismatch: true, ratio: defaultRatio, message: quote(s.arg.Value) + " is an argument of the remote samplers, and " +
+			s.name.Value + " cannot read it; " + s.language.BadRatio}
 	}
 	if _, problem := ratio(s.arg.Value); problem != "" {
-		return verdict{ratio: defaultRatio, message: quote(s.arg.Value) + " " + problem + "; SDKs then take 1.0: everything is sampled"}
+		return verdict{ratio: ratioMeant(s.arg.Value), message: quote(s.arg.Value) + " " + problem + "; " + s.language.BadRatio}
 	}
 	return verdict{}
 }
 
 func orphanVerdict(s sampler) verdict {
 	v, problem := ratio(s.arg.Value)
+	if s.language.Name == "Java" && applicationSignals(s.container) {
+		if remote(s.arg.Value) {
+			return verdict{} // that of the xray sampler, which ADOT Java then takes
+		}
+		return verdict{mismatch: true, message: SamplerArg + " is set without " + Sampler + ": ADOT Java with Application Signals then takes xray, which cannot read " +
+			quote(s.arg.Value) + "; " + s.language.BadRatio}
+	}
 	if problem == "" && v >= 1 {
 		return verdict{} // what the default sampler does anyway
 	}

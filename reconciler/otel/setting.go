@@ -1,6 +1,7 @@
 package otel
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,14 +45,28 @@ func Read(c fleet.ContainerDefinition, name string) Setting {
 		s.State, s.Value = Set, last.Value
 		s.Ambiguous = len(slices.Compact(inline)) > 1 || slices.Contains(c.Secrets, name)
 		if !last.Kept {
-			s.State, s.Why = Unseen, "its value is not kept"
+			s.State, s.Why = Unseen, cmp.Or(c.Unseen["environment."+name], "its value is not kept")
 		}
 	case slices.Contains(c.Secrets, name):
 		s.State, s.Why = Unseen, "its value arrives from a secret"
 	case c.EnvFiles > 0:
 		s.State, s.Why = Unseen, "it may arrive from an environment file"
+	default:
+		if why := openList(c); why != "" {
+			s.State, s.Why = Unseen, why
+		}
 	}
 	return s
+}
+
+// openList says why a variable that no list of c shows may still be there: a template leaves one of the lists open.
+func openList(c fleet.ContainerDefinition) string {
+	for _, field := range []string{"environment", "secrets", "environmentFiles"} {
+		if why := c.Unseen[field]; why != "" {
+			return "it may be in " + field + ", which is open: " + why
+		}
+	}
+	return ""
 }
 
 // Blank tells whether nothing is set: OpenTelemetry treats an empty value as an unset one (specification, "SDK
@@ -73,35 +88,20 @@ func inlineOf(c fleet.ContainerDefinition, name string) []fleet.EnvVar {
 	return out
 }
 
-// settable tells whether Patch would agree to set the variable.
-func settable(c fleet.ContainerDefinition, name string) bool {
+// unsettable says why Patch would refuse to set the variable, "" where it would not.
+func unsettable(c fleet.ContainerDefinition, name string) string {
 	n := len(inlineOf(c, name))
-	return !slices.Contains(c.Secrets, name) && (n == 1 || n == 0 && c.EnvFiles == 0)
-}
-
-// Gap is a place where the definition does not show what a rule would have to see.
-type Gap struct {
-	Container string
-	Subject   string // a variable's name, or "image"
-	Why       string
-}
-
-// Gaps lists what Lint could not judge: a rule that is silent about these has not found them right.
-func Gaps(d fleet.Definition) []Gap {
-	var out []Gap
-	for _, c := range d.Containers {
-		for _, name := range []string{Sampler, SamplerArg} {
-			if s := Read(c, name); s.State == Unseen {
-				out = append(out, Gap{c.Name, name, s.Why + ": not judged"})
-			}
-		}
-		if agent, ok := agentOf(c.Image); ok && agent.Fixed != nil {
-			if _, known := versionOf(c.Image); !known {
-				out = append(out, Gap{c.Name, "image", "its tag names no full version, so known crashes cannot be ruled out: see imageDigest of a running task"})
-			}
-		}
+	switch {
+	case slices.Contains(c.Secrets, name):
+		return name + " arrives from a secret, and ECS refuses a name in both places"
+	case n > 1:
+		return fmt.Sprintf("%s is set %d times: keep one first", name, n)
+	case n == 0 && c.EnvFiles > 0:
+		return name + " may arrive from an environment file, which an inline value would hide"
+	case n == 0 && openList(c) != "":
+		return name + ": " + openList(c)
 	}
-	return out
+	return ""
 }
 
 // nameConflict finds variables that are set twice with different values, or both inline and as a secret. Which one the

@@ -13,14 +13,14 @@ func (l look) beside(c fleet.ContainerDefinition) bool {
 }
 
 func sidecarEssential(l look, c fleet.ContainerDefinition) []hit {
-	if !l.beside(c) || !c.Essential {
+	if !l.beside(c) || !c.Essential || c.Unseen["essential"] != "" {
 		return nil
 	}
 	return []hit{{message: "the sidecar is essential, so its crash stops the whole task; non-essential with a restart policy keeps the service up, if the application can do without it for a moment"}}
 }
 
 func sidecarNoRestart(l look, c fleet.ContainerDefinition) []hit {
-	if !l.beside(c) || c.Restart || l.definition.Helper(c.Name) {
+	if !l.beside(c) || c.Restart || c.Unseen["restartPolicy"] != "" || l.definition.Helper(c.Name) {
 		return nil
 	}
 	message := "without a restart policy the sidecar stays dead after a crash while the task runs on"
@@ -31,21 +31,21 @@ func sidecarNoRestart(l look, c fleet.ContainerDefinition) []hit {
 }
 
 func sidecarNoHealthCheck(l look, c fleet.ContainerDefinition) []hit {
-	if !l.sidecar(c) || c.HealthCheck || l.definition.Helper(c.Name) {
+	if !l.sidecar(c) || c.HealthCheck || c.Unseen["healthCheck"] != "" || l.definition.Helper(c.Name) {
 		return nil
 	}
 	return []hit{{message: "without a health check a hanging sidecar looks like a healthy one; the command must exist in the image, and many agents' images have no shell"}}
 }
 
 func sidecarNoMemory(l look, c fleet.ContainerDefinition) []hit {
-	if !l.beside(c) || c.Memory > 0 || l.definition.Helper(c.Name) {
+	if !l.beside(c) || c.Memory > 0 || c.Unseen["memory"] != "" || l.definition.Helper(c.Name) {
 		return nil
 	}
 	return []hit{{message: "without a hard memory limit a leak of the sidecar takes the service's memory; memoryReservation alone limits nothing"}}
 }
 
 func sidecarNoLogs(l look, c fleet.ContainerDefinition) []hit {
-	if !l.sidecar(c) || c.LogDriver != "" || l.definition.Helper(c.Name) {
+	if !l.sidecar(c) || c.LogDriver != "" || c.Unseen["logConfiguration"] != "" || l.definition.Helper(c.Name) {
 		return nil
 	}
 	return []hit{{message: "without a log configuration nothing says why the sidecar died"}}

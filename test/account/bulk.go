@@ -62,11 +62,11 @@ func Fleet(n, crashing int, seed uint64) Scenario {
 func fleetService(i int, crashing bool) Service {
 	name := fmt.Sprintf("service-%03d", i)
 	v := Service{Name: name, Desired: 1 + i%4, TaskDefinition: TaskDefinition{Family: name, Containers: plainContainers("app", "cwagent")}}
-	sampler := "parentbased_traceidratio"
+	env := v.TaskDefinition.Containers[0]["environment"].(map[string]any)
+	env["OTEL_TRACES_SAMPLER"], env["OTEL_TRACES_SAMPLER_ARG"] = "parentbased_traceidratio", "0.01"
 	if crashing {
-		sampler = "xray"
+		env["OTEL_TRACES_SAMPLER"], env["OTEL_TRACES_SAMPLER_ARG"] = "xray", "endpoint=http://localhost:2000"
 	}
-	v.TaskDefinition.Containers[0]["environment"].(map[string]any)["OTEL_TRACES_SAMPLER"] = sampler
 	v.TaskDefinition.Containers[1]["essential"] = true
 	v.Models = map[string]Model{"cwagent": {Cases: []Case{{
 		When: map[string]string{"OTEL_TRACES_SAMPLER": "xray"}, Lifetime: Between(6*time.Hour, 7*time.Hour), Exit: 2,
