@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ var django = fleet.Key{Target: "prod", Cluster: "c", Service: "django"}
 
 func openStore(t testing.TB, dir string) store.Store {
 	t.Helper()
-	s, err := bolt.Open(dir, bolt.Options{})
+	s, err := bolt.Open(dir, bolt.Options{Now: func() time.Time { return noon }}) // nothing expires by the day the test runs on
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,20 +207,7 @@ func TestRecordsAndCountersAgreeWhateverFails(t *testing.T) {
 			}
 			at = at.Add(time.Second)
 		}
-		var total float64
-		for {
-			due := b.due("prod", at.Add(100*time.Hour))
-			if len(due) == 0 {
-				break
-			}
-			if b.mark(t.Context(), due, counterSent, at) == nil {
-				for _, c := range due {
-					if c.body.Datum.Metric == alarm.UnplannedStops {
-						total += c.body.Datum.Value
-					}
-				}
-			}
-		}
+		total := sendAll(rt, t, b, at)
 		if got := len(b.Stops(django)); got != n || total != float64(n) {
 			rt.Fatalf("%d stops: %d recorded, %v counted", n, got, total)
 		}
@@ -227,6 +215,53 @@ func TestRecordsAndCountersAgreeWhateverFails(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
+}
+
+// sendAll sends what is due as a pass does: intent, call, mark. It adds up what the account got, where a repeat of a datum
+// must carry the same value.
+func sendAll(rt *rapid.T, t *testing.T, b *Book, at time.Time) (stops float64) {
+	put := map[string]float64{}
+	for due := b.due("prod", at.Add(100*time.Hour)); len(due) > 0; due = b.due("prod", at.Add(100*time.Hour)) {
+		if b.mark(t.Context(), due, counterSending, at) != nil {
+			continue
+		}
+		for i, c := range due {
+			due[i].version++
+			if was, ok := put[c.key]; ok && was != c.body.Datum.Value {
+				rt.Fatalf("%s was put as %v and then as %v", c.key, was, c.body.Datum.Value)
+			}
+			put[c.key] = c.body.Datum.Value
+		}
+		_ = b.mark(t.Context(), due, counterSent, at) // a failed one shows as due once more, or has happened all the same
+	}
+	for key, value := range put {
+		if strings.Contains(key, "/"+alarm.UnplannedStops+"/") {
+			stops += value
+		}
+	}
+	return stops
+}
+
+// A row that the store has let go (a target that refuses metrics for its whole life) holds up no other one.
+func TestAnExpiredRowIsLetGo(t *testing.T) {
+	now := noon
+	s, err := bolt.Open(t.TempDir(), bolt.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := openBook(t, s)
+	if err := errors.Join(b.Begin(t.Context(), "prod", noon.Add(-time.Hour)), b.Record(t.Context(), Decision{Key: django, At: noon, New: []churn.Stop{death("1", noon)}})); err != nil {
+		t.Fatal(err)
+	}
+	now = noon.Add(counterLife + time.Hour)
+	due := b.due("prod", now)
+	if len(due) == 0 || b.mark(t.Context(), due, counterSending, now) == nil {
+		t.Fatalf("%d rows are due, and marking expired ones succeeds", len(due))
+	}
+	if due = b.due("prod", now); len(due) > 0 {
+		t.Errorf("still due: %+v", due)
+	}
 }
 
 // recordAll records what is not yet recorded, as a pass does, and tells whether that is all.

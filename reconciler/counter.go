@@ -130,8 +130,9 @@ func (b *Book) committed(rows []*counter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range rows {
-		row := b.counters[c.key]
-		row.body, row.version = c.body, c.version+1
+		if row := b.counters[c.key]; row != nil {
+			row.body, row.version = c.body, c.version+1
+		}
 	}
 }
 
@@ -148,25 +149,39 @@ func (b *Book) release(rows []*counter) {
 	}
 }
 
-// forget reads rows afresh after a commit of unknown outcome.
+// forget reads rows afresh after a commit of unknown outcome. One that was written and is there no longer has expired,
+// which is as final as one that was sent: kept, it would fail every later commit of its target.
 func (b *Book) forget(ctx context.Context, rows []*counter) error {
 	for _, c := range rows {
-		items, err := b.store.Range(ctx, kindCounter, c.key, "", 1)
-		if err != nil {
+		it, err := b.store.Get(ctx, kindCounter, c.key)
+		gone := errors.Is(err, store.ErrNotFound)
+		if err != nil && !gone {
 			return fmt.Errorf("read counter %s again: %w", c.key, err)
 		}
-		if len(items) == 0 || items[0].Key != c.key {
-			continue
+		var body counterBody
+		if !gone {
+			if body, err = decode[counterBody](it); err != nil {
+				return err
+			}
 		}
-		body, err := decode[counterBody](items[0])
-		if err != nil {
-			return err
-		}
-		b.mu.Lock()
-		b.counters[c.key].body, b.counters[c.key].version = body, items[0].Version
-		b.mu.Unlock()
+		b.reread(c.key, body, it.Version)
 	}
 	return nil
+}
+
+// reread takes over what the store has of a row; version 0: nothing.
+func (b *Book) reread(key string, body counterBody, version uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	row := b.counters[key]
+	switch {
+	case row == nil:
+	case version == 0 && row.version == 0: // never written: release lets it go
+	case version == 0 || body.State == counterSent:
+		delete(b.counters, key)
+	default:
+		row.body, row.version = body, version
+	}
 }
 
 // due lists copies of a target's rows that may be sent: their minute has closed and nothing is changing them.
@@ -207,10 +222,10 @@ func (b *Book) mark(ctx context.Context, rows []counter, state counterState, now
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range rows {
-		row := b.counters[c.key]
-		row.body.State, row.version = state, c.version+1
 		if state == counterSent {
 			delete(b.counters, c.key)
+		} else if row := b.counters[c.key]; row != nil {
+			row.body.State, row.version = state, c.version+1
 		}
 	}
 	return nil
