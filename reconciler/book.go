@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -391,6 +392,20 @@ func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, n
 	defer b.mu.Unlock()
 	b.applied[spec.Name] = a
 	return nil
+}
+
+// all gives what is remembered of every key, in order.
+func (b *Book) all() []Memory {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.SortedFunc(maps.Values(b.memories), func(x, y Memory) int { return x.Key.Compare(y.Key) })
+}
+
+// firstStart is when a target was first watched; zero before Begin.
+func (b *Book) firstStart(target string) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.first[target]
 }
 
 // peek gives what is remembered of a key in memory, without reading the store.

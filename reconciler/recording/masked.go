@@ -1,0 +1,75 @@
+package recording
+
+import (
+	"slices"
+	"strings"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/fleet"
+)
+
+// What follows gives copies in which each text that a program or a person wrote is masked: AWS's reasons quote commands,
+// URLs and image references. Names, ARNs, ids and statuses stay; the veil takes the accounts out of them.
+
+func maskedTask(t fleet.Task) fleet.Task {
+	t.StoppedReason = churn.MaskWhole(t.StoppedReason)
+	t.StartedBy = churn.MaskWhole(t.StartedBy) // RunTask's caller may have given it any text
+	t.Containers = slices.Clone(t.Containers)
+	for i := range t.Containers {
+		t.Containers[i].Reason = churn.MaskWhole(t.Containers[i].Reason)
+	}
+	return t
+}
+
+func maskedService(s fleet.Service) fleet.Service {
+	s.Deployments = slices.Clone(s.Deployments)
+	for i := range s.Deployments {
+		s.Deployments[i].RolloutReason = churn.MaskWhole(s.Deployments[i].RolloutReason)
+	}
+	return s
+}
+
+// maskedDefinition drops every value that is not kept by the allow-list, also one that should not be there, and masks
+// credentials in those that are.
+func maskedDefinition(d fleet.Definition) fleet.Definition {
+	d.RegisteredBy = withoutPerson(d.RegisteredBy)
+	d.Containers = slices.Clone(d.Containers)
+	for i, c := range d.Containers {
+		c.Env = slices.Clone(c.Env)
+		for j, e := range c.Env {
+			if !e.Kept {
+				e.Value = ""
+			}
+			e.Value = churn.MaskWhole(e.Value)
+			c.Env[j] = e
+		}
+		d.Containers[i] = c
+	}
+	return d
+}
+
+// withoutPerson keeps the role of an assumed role's session and hides the session or user name, which is often a person's.
+func withoutPerson(principal string) string {
+	at := strings.LastIndexByte(principal, '/')
+	if at < 0 {
+		return principal
+	}
+	return principal[:at+1] + "***"
+}
+
+func maskedTail(t fleet.Tail) (lines []string, missing string) {
+	for _, l := range t.Lines {
+		lines = append(lines, churn.MaskWhole(l))
+	}
+	return lines, churn.MaskWhole(t.Missing)
+}
+
+func maskedAlarms(have []alarm.Have) []alarm.Have {
+	out := slices.Clone(have)
+	for i := range out {
+		out[i].Description = churn.MaskWhole(out[i].Description)
+		out[i].StateReason = churn.MaskWhole(out[i].StateReason)
+	}
+	return out
+}

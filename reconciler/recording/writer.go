@@ -1,0 +1,315 @@
+package recording
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"taskwarden/reconciler/fleet"
+)
+
+const (
+	// DefaultLimit is how large a recording grows beyond its beginning, in compressed bytes, before the next one is begun.
+	DefaultLimit = 64 << 20
+	// flushEvery bounds what a crash loses, beside the end of each look, which is written at once.
+	flushEvery = 10 * time.Second
+)
+
+// Options of a Writer.
+type Options struct {
+	Version string
+	Limit   int64                          // 0: DefaultLimit
+	Open    func() (io.WriteCloser, error) // opens the next file; see Files
+	Failed  func(error)                    // told once, when recording ends because it cannot be written
+}
+
+// Writer writes events. Its methods may be called from many goroutines, and never fail: a recording that cannot be written
+// ends, and what it was made of goes on.
+type Writer struct {
+	o    Options
+	seed maphash.Seed
+
+	mu       sync.Mutex
+	file     io.WriteCloser // nil: not begun, ended or failed
+	gz       *gzip.Writer
+	size     int64 // compressed bytes of this file
+	full     int64 // size at which the next file begins
+	buf      bytes.Buffer
+	veil     veil
+	shown    map[fleet.Key]*shown // by cluster: what the file says so far
+	last     time.Time            // of the newest event
+	flushed  time.Time
+	began    bool // this file holds a Start
+	failed   bool
+	snapshot func() iter.Seq[Event]
+}
+
+// shown is what a recording says of a cluster, by a hash of each line.
+type shown struct {
+	services map[string]uint64 // by name
+	tasks    map[string]uint64 // by id
+}
+
+// NewWriter makes a Writer and opens its first file.
+func NewWriter(o Options) (*Writer, error) {
+	if o.Limit == 0 {
+		o.Limit = DefaultLimit
+	}
+	w := &Writer{o: o, seed: maphash.MakeSeed(), veil: veil{}}
+	return w, w.open(time.Now())
+}
+
+// open begins a file, which knows nothing of the ones before.
+func (w *Writer) open(now time.Time) error {
+	file, err := w.o.Open()
+	if err != nil {
+		return fmt.Errorf("begin a recording: %w", err)
+	}
+	w.file, w.size, w.full, w.began = file, 0, w.o.Limit, false
+	w.gz = gzip.NewWriter(counting{w})
+	w.shown = map[fleet.Key]*shown{}
+	return w.line(line{At: now.UTC(), Header: &Header{Format: Format, Version: w.o.Version, Made: now.UTC()}})
+}
+
+type counting struct{ w *Writer }
+
+func (c counting) Write(p []byte) (int, error) {
+	n, err := c.w.file.Write(p)
+	c.w.size += int64(n)
+	return n, err
+}
+
+// Begin tells that a controller begins. snapshot gives what a recording has to know from its first line on: memories, one
+// Start, definitions. It is asked again when a new file begins, from within any Record.
+func (w *Writer) Begin(snapshot func() iter.Seq[Event]) {
+	w.do(func() error {
+		w.snapshot = snapshot
+		if !w.began {
+			return w.begin()
+		}
+		for e := range snapshot() {
+			if e.Start != nil { // what is remembered follows from what the file holds
+				return w.write(e)
+			}
+		}
+		return nil
+	})
+}
+
+func (w *Writer) begin() error {
+	for e := range w.snapshot() {
+		if err := w.write(e); err != nil {
+			return err
+		}
+	}
+	w.began = true
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.full = w.size + w.o.Limit
+	return nil
+}
+
+// Record writes one event.
+func (w *Writer) Record(e Event) {
+	w.do(func() error {
+		if err := w.write(e); err != nil {
+			return err
+		}
+		if e.Sweep != nil || e.End != nil || w.last.Sub(w.flushed) >= flushEvery {
+			if err := w.flush(); err != nil {
+				return err
+			}
+		}
+		if w.size < w.full || w.snapshot == nil {
+			return nil
+		}
+		if err := w.shut(); err != nil {
+			return err
+		}
+		if err := w.open(w.last); err != nil {
+			return err
+		}
+		return w.begin()
+	})
+}
+
+// Close ends the recording.
+func (w *Writer) Close() {
+	w.do(w.shut)
+}
+
+// do runs f alone, unless the recording has ended, and ends it where f fails.
+func (w *Writer) do(f func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || w.failed {
+		return
+	}
+	if err := f(); err != nil {
+		w.failed = true
+		if w.file != nil {
+			_ = w.file.Close() // the first error says it
+			w.file = nil
+		}
+		if w.o.Failed != nil {
+			w.o.Failed(fmt.Errorf("write the recording: %w", err))
+		}
+	}
+}
+
+func (w *Writer) shut() error {
+	err := w.gz.Close()
+	if cerr := w.file.Close(); err == nil {
+		err = cerr
+	}
+	w.file = nil
+	return err
+}
+
+func (w *Writer) flush() error {
+	w.flushed = w.last
+	return w.gz.Flush()
+}
+
+// encode gives the line as it will stand in the file. It is valid until the next call.
+func (w *Writer) encode(l line) ([]byte, error) {
+	w.buf.Reset()
+	enc := json.NewEncoder(&w.buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(l); err != nil {
+		return nil, err
+	}
+	return w.veil.apply(w.buf.Bytes()), nil
+}
+
+func (w *Writer) line(l line) error {
+	text, err := w.encode(l)
+	if err != nil {
+		return err
+	}
+	_, err = w.gz.Write(text)
+	return err
+}
+
+// write turns an event into lines. Times never run backwards, whichever goroutine came first.
+func (w *Writer) write(e Event) error {
+	if e.At.Before(w.last) {
+		e.At = w.last
+	}
+	w.last = e.At
+	l := line{At: e.At.UTC(), Start: e.Start, End: e.End}
+	switch {
+	case e.Start != nil:
+		w.shown = map[fleet.Key]*shown{}
+	case e.Memory != nil:
+		for i := range e.Memory.Stops {
+			if err := w.line(line{Stop: &e.Memory.Stops[i]}); err != nil {
+				return err
+			}
+		}
+		l.Memory = &memoryLine{e.Memory.Key, e.Memory.Findings}
+	case e.Look != nil:
+		look, err := w.look(*e.Look)
+		if err != nil {
+			return err
+		}
+		l.Look = look
+	case e.Sweep != nil:
+		l.Sweep = w.sweep(*e.Sweep)
+	case e.Definition != nil:
+		d := maskedDefinition(e.Definition.Definition)
+		l.Definition = &definitionLine{Target: e.Definition.Target, ARN: e.Definition.ARN, Fault: faultOf(e.Definition.Err), Tries: e.Definition.Tries}
+		if e.Definition.Err == nil {
+			l.Definition.Definition = &d
+		}
+	case e.Tail != nil:
+		t := e.Tail
+		l.Tail = &tailLine{Service: t.Service, Ref: t.Ref, Fault: faultOf(t.Err), Tries: t.Tries}
+		l.Tail.Lines, l.Tail.Missing = maskedTail(t.Tail)
+	case e.Alarms != nil:
+		l.Alarms = &alarmsLine{e.Alarms.Target, maskedAlarms(e.Alarms.Have), faultOf(e.Alarms.Err)}
+	case e.Put != nil:
+		l.Put = &putLine{e.Put.Target, faultOf(e.Put.Err)}
+	}
+	return w.line(l)
+}
+
+// sweep also forgets the clusters that a complete look did not list.
+func (w *Writer) sweep(s Sweep) *sweepLine {
+	if s.Sweep.Complete {
+		for key := range w.shown {
+			if key.Target == s.Target && !slices.Contains(s.Sweep.Clusters, key.Cluster) {
+				delete(w.shown, key)
+			}
+		}
+	}
+	return &sweepLine{Target: s.Target, Seen: s.Sweep.At.UTC(), Complete: s.Sweep.Complete, Clusters: s.Sweep.Clusters,
+		Calls: s.Sweep.Calls, Took: s.Sweep.Took, Floor: s.Sweep.Floor, Fault: faultOf(s.Sweep.Err)}
+}
+
+// look writes the services and tasks that are not as the file has them, and gives the line that ends them.
+func (w *Writer) look(l Look) (*lookLine, error) {
+	key := fleet.Key{Target: l.Target, Cluster: l.Cluster.Name}
+	is := w.shown[key]
+	if is == nil {
+		is = &shown{map[string]uint64{}, map[string]uint64{}}
+		w.shown[key] = is
+	}
+	c := l.Cluster
+	services, tasks := make(map[string]bool, len(c.Services)), make(map[string]bool, len(c.Tasks))
+	for _, s := range c.Services {
+		services[s.Name] = true
+		s = maskedService(s)
+		if err := w.changed(is.services, s.Name, line{Service: &s}); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range c.Tasks {
+		tasks[t.ID()] = true
+		t = maskedTask(t)
+		if err := w.changed(is.tasks, t.ID(), line{Task: &t}); err != nil {
+			return nil, err
+		}
+	}
+	out := &lookLine{Target: l.Target, Cluster: c.Name, ARN: c.ARN, Seen: c.Seen.At.UTC(), Complete: c.Seen.Complete, Fault: faultOf(c.Err)}
+	if c.Seen.Complete {
+		out.GoneServices, out.GoneTasks = lacking(is.services, services), lacking(is.tasks, tasks)
+	}
+	return out, nil
+}
+
+// changed writes a line where the file has another one under that name, or none.
+func (w *Writer) changed(was map[string]uint64, name string, l line) error {
+	text, err := w.encode(l)
+	if err != nil {
+		return err
+	}
+	hash := maphash.Bytes(w.seed, text)
+	if had, ok := was[name]; ok && had == hash {
+		return nil
+	}
+	was[string([]byte(name))] = hash // a copy: the name may be cut from a whole answer
+	_, err = w.gz.Write(text)
+	return err
+}
+
+// lacking takes out of was what is not there any more, and names it.
+func lacking(was map[string]uint64, is map[string]bool) []string {
+	var out []string
+	for name := range was {
+		if !is[name] {
+			out = append(out, name)
+			delete(was, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
