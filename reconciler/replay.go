@@ -164,7 +164,7 @@ func (r *Replay) settle(ctx context.Context) error {
 func (r *Replay) fresh(h recording.Header) error {
 	r.stop()
 	r.store = memory.New(func() time.Time { return r.now })
-	r.plans = map[[2]string]alarm.Row{}
+	r.plans, r.accounts = map[[2]string]alarm.Row{}, nil
 	r.say(Moment{Recording: &h})
 	return r.failed
 }

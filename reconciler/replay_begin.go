@@ -13,6 +13,7 @@ import (
 
 // begin makes the controller of a Start. Its queues of questions are shut: answers come from the recording.
 func (r *Replay) begin(ctx context.Context, s recording.Start, o Options) (err error) {
+	before := r.accounts
 	r.accounts, r.found = map[string]*standIn{}, map[fleet.Key][]finding.Finding{}
 	o.Log, o.Registry, o.Recorder, o.Report = zap.NewNop(), nil, nil, nil
 	if o.Book, err = OpenBook(ctx, r.store, forever, o.Metrics); err != nil {
@@ -31,6 +32,9 @@ func (r *Replay) begin(ctx context.Context, s recording.Start, o Options) (err e
 		if err := r.c.book.Begin(ctx, t.Name, r.now); err != nil {
 			return err
 		}
+	}
+	for target, a := range before { // CloudWatch knows nothing of a controller's restart
+		r.account(target).levels = a.levels
 	}
 	for _, f := range o.Book.Findings("") {
 		r.found[f.Key] = append(r.found[f.Key], f)

@@ -252,7 +252,7 @@ func (t *timeline) table(s summaryRow) error {
 // text is the summary for a person.
 func (s summaryRow) text() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s of %s, judged by %s: %d whole looks, %d partial ones, %d services at the end.\n",
+	fmt.Fprintf(&out, "%s from %s, judged by %s: %d whole looks, %d partial ones, %d services at the end.\n",
 		brief(s.To.Sub(s.From)), clock(s.From), s.JudgedBy, s.Looks, s.Partial, s.Services)
 	fmt.Fprintf(&out, "Stops: %d unplanned, %d planned (%s).\n", s.Unplanned, s.Planned, tally(s.Causes))
 	fmt.Fprintf(&out, "Findings opened: %s; closed: %s.\n", tally(s.Opened), tally(s.Closed))

@@ -20,9 +20,8 @@ const Format = 1
 
 // Header is the first line of a recording.
 type Header struct {
-	Format  int       `json:"format"`
-	Version string    `json:"version"` // of the program that made it
-	Made    time.Time `json:"made"`
+	Format  int    `json:"format"`
+	Version string `json:"version"` // of the program that made it
 }
 
 // Event is one thing that reached the controller. Exactly one of the pointers is set.

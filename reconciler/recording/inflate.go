@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
 )
@@ -21,10 +22,12 @@ type reader struct {
 	stops    []churn.Stop // wait for their memory
 	services []fleet.Service
 	tasks    []fleet.Task // wait for their look
+	listings map[string]*ordered[alarm.Have]
+	alarms   []alarm.Have // wait for their listing
 }
 
 // pending tells whether lines wait for the one that ends them.
-func (r *reader) pending() bool { return len(r.stops)+len(r.services)+len(r.tasks) > 0 }
+func (r *reader) pending() bool { return len(r.stops)+len(r.services)+len(r.tasks)+len(r.alarms) > 0 }
 
 // take takes in one line, and gives the event that it completes.
 func (r *reader) take(l line) (e Event, whole bool, err error) {
@@ -41,6 +44,9 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 	case l.Task != nil:
 		r.tasks = append(r.tasks, *l.Task)
 		return e, false, nil
+	case l.Alarm != nil:
+		r.alarms = append(r.alarms, *l.Alarm)
+		return e, false, nil
 	}
 	if err := r.clock(l); err != nil {
 		return e, false, err
@@ -49,7 +55,7 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 		return e, false, err
 	}
 	if r.pending() {
-		return e, false, errors.New("services, tasks or stops are followed by another thing than the look or memory they belong to")
+		return e, false, errors.New("services, tasks, alarms or stops are followed by another thing than what they belong to")
 	}
 	return e, true, nil
 }
@@ -58,7 +64,7 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 func (l line) kinds() int {
 	n := 0
 	for _, is := range []bool{l.Header != nil, l.Start != nil, l.Stop != nil, l.Memory != nil, l.Service != nil, l.Task != nil, l.Look != nil,
-		l.Sweep != nil, l.Definition != nil, l.Tail != nil, l.Alarms != nil, l.Put != nil, l.End != nil} {
+		l.Sweep != nil, l.Definition != nil, l.Tail != nil, l.Alarm != nil, l.Alarms != nil, l.Put != nil, l.End != nil} {
 		if is {
 			n++
 		}
@@ -88,7 +94,7 @@ func (r *reader) event(l line) (Event, error) {
 	case l.Header != nil && l.Header.Format != Format:
 		return e, fmt.Errorf("a recording of format %d follows one of format %d: replay them one by one", l.Header.Format, Format)
 	case l.Header != nil:
-		r.begun, r.version, r.targets, r.clusters = true, l.Header.Version, nil, nil
+		r.begun, r.version, r.targets, r.clusters, r.listings = true, l.Header.Version, nil, nil, nil
 		return e, nil
 	case l.Start != nil:
 		return e, r.start(*l.Start)
@@ -101,7 +107,7 @@ func (r *reader) event(l line) (Event, error) {
 	case l.Look != nil:
 		target, e.Look = l.Look.Target, r.look(l.Look)
 		if e.Look == nil {
-			return e, errors.New("it says that something is gone that was never there: lines are missing")
+			return e, errGone
 		}
 	case l.Sweep != nil:
 		target, e.Sweep = l.Sweep.Target, r.sweep(l.Sweep)
@@ -118,7 +124,10 @@ func (r *reader) event(l line) (Event, error) {
 		t := l.Tail
 		target, e.Tail = t.Service.Target, &Tail{t.Service, t.Ref, fleet.Tail{Lines: t.Lines, Missing: t.Missing}, t.Fault.err(), t.Tries}
 	case l.Alarms != nil:
-		target, e.Alarms = l.Alarms.Target, &Alarms{l.Alarms.Target, l.Alarms.Have, l.Alarms.Fault.err()}
+		target, e.Alarms = l.Alarms.Target, r.listing(l.Alarms)
+		if e.Alarms == nil {
+			return e, errGone
+		}
 	case l.Put != nil:
 		target, e.Put = l.Put.Target, &Put{l.Put.Target, l.Put.Fault.err()}
 	}
@@ -129,9 +138,35 @@ func (r *reader) event(l line) (Event, error) {
 	return e, nil
 }
 
+// errGone is lines that contradict each other.
+var errGone = errors.New("it says that something is gone that was never there: lines are missing")
+
+// listing gives all the alarms of a target; nil where the lines contradict each other.
+func (r *reader) listing(l *alarmsLine) *Alarms {
+	if r.listings == nil {
+		r.listings = map[string]*ordered[alarm.Have]{}
+	}
+	if r.listings[l.Target] == nil {
+		r.listings[l.Target] = &ordered[alarm.Have]{}
+	}
+	all := r.listings[l.Target]
+	for _, h := range r.alarms {
+		all.set(h.Name, h)
+	}
+	r.alarms = nil
+	if !all.drop(l.Gone) {
+		return nil
+	}
+	out := &Alarms{Target: l.Target, Err: l.Fault.err()}
+	if out.Err == nil {
+		out.Have = all.all()
+	}
+	return out
+}
+
 // start begins a controller, whose view is empty.
 func (r *reader) start(s Start) error {
-	r.clusters, r.targets = map[fleet.Key]*clusterState{}, nil
+	r.clusters, r.listings, r.targets = map[fleet.Key]*clusterState{}, nil, nil
 	for _, t := range s.Targets {
 		if t.Name == "" || slices.Contains(r.targets, t.Name) {
 			return fmt.Errorf("the target name %q is empty or there twice", t.Name)

@@ -9,8 +9,8 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// line is one line of the file. Services, tasks and stops stand on lines of their own, in front of the look or memory
-// that they belong to, so that no line grows with the fleet.
+// line is one line of the file. Services, tasks, alarms and stops stand on lines of their own, in front of the look, listing
+// or memory that they belong to, so that no line grows with the fleet.
 type line struct {
 	At         time.Time       `json:"at,omitzero"`
 	Header     *Header         `json:"recording,omitempty"`
@@ -23,6 +23,7 @@ type line struct {
 	Sweep      *sweepLine      `json:"sweep,omitempty"`
 	Definition *definitionLine `json:"definition,omitempty"`
 	Tail       *tailLine       `json:"tail,omitempty"`
+	Alarm      *alarm.Have     `json:"alarm,omitempty"`
 	Alarms     *alarmsLine     `json:"alarms,omitempty"`
 	Put        *putLine        `json:"put,omitempty"`
 	End        *End            `json:"end,omitempty"`
@@ -74,10 +75,11 @@ type tailLine struct {
 	Tries   int          `json:"tries,omitempty"`
 }
 
+// alarmsLine says what the alarms in front of it mean: they are new or changed, and the rest is as at the listing before.
 type alarmsLine struct {
-	Target string       `json:"target"`
-	Have   []alarm.Have `json:"have,omitempty"`
-	Fault  *fault       `json:"fault,omitempty"`
+	Target string   `json:"target"`
+	Gone   []string `json:"gone,omitempty"` // names
+	Fault  *fault   `json:"fault,omitempty"`
 }
 
 type putLine struct {

@@ -65,11 +65,7 @@ func maskedTail(t fleet.Tail) (lines []string, missing string) {
 	return lines, churn.MaskWhole(t.Missing)
 }
 
-func maskedAlarms(have []alarm.Have) []alarm.Have {
-	out := slices.Clone(have)
-	for i := range out {
-		out[i].Description = churn.MaskWhole(out[i].Description)
-		out[i].StateReason = churn.MaskWhole(out[i].StateReason)
-	}
-	return out
+func maskedAlarm(h alarm.Have) alarm.Have {
+	h.Description, h.StateReason = churn.MaskWhole(h.Description), churn.MaskWhole(h.StateReason)
+	return h
 }

@@ -135,7 +135,7 @@ func (r *reader) decode(raw []byte) (l line, err error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
 		return l, fmt.Errorf("not a line of a recording of format %d made by version %q (%w): "+
-			"if a newer taskwarden made it, replay it with that one; if it was edited, mend the line", Format, r.version, err)
+			"if a newer taskwarden made it, replay it with that one; if it was edited or damaged, mend the line or copy the file again", Format, r.version, err)
 	}
 	if dec.More() {
 		return l, errors.New("more than one JSON value: put each on a line of its own")

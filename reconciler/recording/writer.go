@@ -43,10 +43,13 @@ type Writer struct {
 	full     int64 // size at which the next file begins
 	buf      bytes.Buffer
 	veil     veil
-	shown    map[fleet.Key]*shown // by cluster: what the file says so far
-	last     time.Time            // of the newest event
+	shown    map[fleet.Key]*shown         // by cluster: what the file says so far
+	alarms   map[string]map[string]uint64 // by target and name: same
+	last     time.Time                    // of the newest event
 	flushed  time.Time
-	began    bool // this file holds a Start
+	headed   bool      // this file holds a Header
+	began    bool      // and a Start
+	since    time.Time // when this file began, if another one was before it
 	failed   bool
 	snapshot func() iter.Seq[Event]
 }
@@ -63,19 +66,25 @@ func NewWriter(o Options) (*Writer, error) {
 		o.Limit = DefaultLimit
 	}
 	w := &Writer{o: o, seed: maphash.MakeSeed(), veil: veil{}}
-	return w, w.open(time.Now())
+	return w, w.open()
 }
 
 // open begins a file, which knows nothing of the ones before.
-func (w *Writer) open(now time.Time) error {
+func (w *Writer) open() error {
 	file, err := w.o.Open()
 	if err != nil {
 		return fmt.Errorf("begin a recording: %w", err)
 	}
 	w.file, w.size, w.full, w.began = file, 0, w.o.Limit, false
 	w.gz = gzip.NewWriter(counting{w})
-	w.shown = map[fleet.Key]*shown{}
-	return w.line(line{At: now.UTC(), Header: &Header{Format: Format, Version: w.o.Version, Made: now.UTC()}})
+	w.headed = false
+	w.forget()
+	return nil
+}
+
+// forget makes everything be written again.
+func (w *Writer) forget() {
+	w.shown, w.alarms = map[fleet.Key]*shown{}, map[string]map[string]uint64{}
 }
 
 type counting struct{ w *Writer }
@@ -134,9 +143,10 @@ func (w *Writer) Record(e Event) {
 		if err := w.shut(); err != nil {
 			return err
 		}
-		if err := w.open(w.last); err != nil {
+		if err := w.open(); err != nil {
 			return err
 		}
+		w.since = w.last
 		return w.begin()
 	})
 }
@@ -199,16 +209,26 @@ func (w *Writer) line(l line) error {
 	return err
 }
 
-// write turns an event into lines. Times never run backwards, whichever goroutine came first.
+// write turns an event into lines. Times never run backwards, whichever goroutine came first. The end of a sweep that began
+// before this file is left out: without all its looks it would say that clusters are gone.
 func (w *Writer) write(e Event) error {
+	if e.Sweep != nil && !w.since.IsZero() && !e.Sweep.Sweep.At.After(w.since) {
+		return nil
+	}
 	if e.At.Before(w.last) {
 		e.At = w.last
 	}
 	w.last = e.At
+	if !w.headed {
+		w.headed = true
+		if err := w.line(line{At: e.At.UTC(), Header: &Header{Format: Format, Version: w.o.Version}}); err != nil {
+			return err
+		}
+	}
 	l := line{At: e.At.UTC(), Start: e.Start, End: e.End}
 	switch {
 	case e.Start != nil:
-		w.shown = map[fleet.Key]*shown{}
+		w.forget()
 	case e.Memory != nil:
 		for i := range e.Memory.Stops {
 			if err := w.line(line{Stop: &e.Memory.Stops[i]}); err != nil {
@@ -235,7 +255,11 @@ func (w *Writer) write(e Event) error {
 		l.Tail = &tailLine{Service: t.Service, Ref: t.Ref, Fault: faultOf(t.Err), Tries: t.Tries}
 		l.Tail.Lines, l.Tail.Missing = maskedTail(t.Tail)
 	case e.Alarms != nil:
-		l.Alarms = &alarmsLine{e.Alarms.Target, maskedAlarms(e.Alarms.Have), faultOf(e.Alarms.Err)}
+		listing, err := w.listing(*e.Alarms)
+		if err != nil {
+			return err
+		}
+		l.Alarms = listing
 	case e.Put != nil:
 		l.Put = &putLine{e.Put.Target, faultOf(e.Put.Err)}
 	}
@@ -283,6 +307,27 @@ func (w *Writer) look(l Look) (*lookLine, error) {
 	if c.Seen.Complete {
 		out.GoneServices, out.GoneTasks = lacking(is.services, services), lacking(is.tasks, tasks)
 	}
+	return out, nil
+}
+
+// listing writes the alarms that are not as the file has them, and gives the line that ends them.
+func (w *Writer) listing(a Alarms) (*alarmsLine, error) {
+	out := &alarmsLine{Target: a.Target, Fault: faultOf(a.Err)}
+	if a.Err != nil {
+		return out, nil
+	}
+	if w.alarms[a.Target] == nil {
+		w.alarms[a.Target] = map[string]uint64{}
+	}
+	names := make(map[string]bool, len(a.Have))
+	for _, h := range a.Have {
+		names[h.Name] = true
+		h = maskedAlarm(h)
+		if err := w.changed(w.alarms[a.Target], h.Name, line{Alarm: &h}); err != nil {
+			return nil, err
+		}
+	}
+	out.Gone = lacking(w.alarms[a.Target], names)
 	return out, nil
 }
 
