@@ -183,8 +183,10 @@ func TestReplayTellsWhatIsWrong(t *testing.T) {
 		t.Errorf("cut: %d items, %q, %q", len(d.Items), d.Summary.Cut, warning)
 	}
 	plain, _ := replayed(t, unzip(t, whole), "-")
-	if zipped, _ := replayed(t, "", incidentRecording); len(plain.Items) != len(zipped.Items) {
-		t.Errorf("%d moments from text on stdin, %d from the file", len(plain.Items), len(zipped.Items))
+	renamed, _ := replayed(t, strings.ReplaceAll(unzip(t, whole), "django", "service-a"), "-") // as docs/replay.md tells people to
+	zipped, _ := replayed(t, "", incidentRecording)
+	if len(plain.Items) != len(zipped.Items) || len(renamed.Items) != len(zipped.Items) {
+		t.Errorf("%d moments from the file, %d from its text, %d with another name", len(zipped.Items), len(plain.Items), len(renamed.Items))
 	}
 	text := unzip(t, whole)
 	for name, c := range map[string]struct {
