@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -81,7 +82,8 @@ func (r replayer) options(s recording.Start) (reconciler.Options, error) {
 	if r.cfg != nil {
 		cfg = *r.cfg
 	} else if cfg, err = config.Load("recorded configuration", []byte(s.Config)); err != nil {
-		return reconciler.Options{}, fmt.Errorf("this version does not take the recorded configuration; give one with --config: %v", err)
+		// Not wrapped: a bad configuration of the user's own has an exit code of its own.
+		return reconciler.Options{}, errors.New("this version does not take the recorded configuration; give one with --config: " + err.Error())
 	}
 	o, err := settings(cfg)
 	if err != nil {

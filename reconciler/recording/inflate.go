@@ -89,7 +89,6 @@ func (r *reader) clock(l line) error {
 
 func (r *reader) event(l line) (Event, error) {
 	e := Event{At: l.At, Header: l.Header, Start: l.Start, End: l.End}
-	var target string
 	switch {
 	case l.Header != nil && l.Header.Format != Format:
 		return e, fmt.Errorf("a recording of format %d follows one of format %d: replay them one by one", l.Header.Format, Format)
@@ -104,10 +103,22 @@ func (r *reader) event(l line) (Event, error) {
 		return e, nil
 	case l.End != nil:
 		return e, nil
+	}
+	target, err := r.answer(l, &e)
+	home := target == "" && (l.Alarms != nil || l.Put != nil) // the controller's own account
+	if err == nil && (len(r.targets) == 0 || !home && !slices.Contains(r.targets, target)) {
+		err = fmt.Errorf("it is about the target %q, which no start before it names", target)
+	}
+	return e, err
+}
+
+// answer fills in what was seen or answered of a target.
+func (r *reader) answer(l line, e *Event) (target string, err error) {
+	switch {
 	case l.Look != nil:
 		target, e.Look = l.Look.Target, r.look(l.Look)
 		if e.Look == nil {
-			return e, errGone
+			err = errGone
 		}
 	case l.Sweep != nil:
 		target, e.Sweep = l.Sweep.Target, r.sweep(l.Sweep)
@@ -118,7 +129,7 @@ func (r *reader) event(l line) (Event, error) {
 		case d.Definition != nil:
 			e.Definition.Definition = *d.Definition
 		case d.Fault == nil:
-			return e, errors.New("it holds neither a task definition nor why there is none")
+			err = errors.New("it holds neither a task definition nor why there is none")
 		}
 	case l.Tail != nil:
 		t := l.Tail
@@ -126,16 +137,12 @@ func (r *reader) event(l line) (Event, error) {
 	case l.Alarms != nil:
 		target, e.Alarms = l.Alarms.Target, r.listing(l.Alarms)
 		if e.Alarms == nil {
-			return e, errGone
+			err = errGone
 		}
 	case l.Put != nil:
 		target, e.Put = l.Put.Target, &Put{l.Put.Target, l.Put.Fault.err()}
 	}
-	home := target == "" && (l.Alarms != nil || l.Put != nil) // the controller's own account
-	if len(r.targets) == 0 || !home && !slices.Contains(r.targets, target) {
-		return e, fmt.Errorf("it is about the target %q, which no start before it names", target)
-	}
-	return e, nil
+	return target, err
 }
 
 // errGone is lines that contradict each other.

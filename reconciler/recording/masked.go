@@ -2,10 +2,10 @@ package recording
 
 import (
 	"slices"
-	"strings"
 
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -33,7 +33,6 @@ func maskedService(s fleet.Service) fleet.Service {
 // maskedDefinition drops every value that is not kept by the allow-list, also one that should not be there, and masks
 // credentials in those that are.
 func maskedDefinition(d fleet.Definition) fleet.Definition {
-	d.RegisteredBy = withoutPerson(d.RegisteredBy)
 	d.Containers = slices.Clone(d.Containers)
 	for i, c := range d.Containers {
 		c.Env = slices.Clone(c.Env)
@@ -49,13 +48,17 @@ func maskedDefinition(d fleet.Definition) fleet.Definition {
 	return d
 }
 
-// withoutPerson keeps the role of an assumed role's session and hides the session or user name, which is often a person's.
-func withoutPerson(principal string) string {
-	at := strings.LastIndexByte(principal, '/')
-	if at < 0 {
-		return principal
+// maskedFindings masks what errors of AWS left in them.
+func maskedFindings(all []finding.Finding) []finding.Finding {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Message = churn.MaskWhole(all[i].Message)
+		all[i].Evidence = slices.Clone(all[i].Evidence)
+		for j, text := range all[i].Evidence {
+			all[i].Evidence[j] = churn.MaskWhole(text)
+		}
 	}
-	return principal[:at+1] + "***"
+	return all
 }
 
 func maskedTail(t fleet.Tail) (lines []string, missing string) {

@@ -207,7 +207,7 @@ func TestAQuietLookIsSmall(t *testing.T) {
 		}
 		return len(written(t, events...))
 	}
-	if each := (day(289) - day(1)) / 288; each > 150 {
+	if each := (day(51) - day(1)) / 50; each > 150 {
 		t.Errorf("a quiet look of 1000 tasks takes %d bytes", each)
 	} else {
 		t.Logf("a quiet look of 1000 tasks takes %d bytes", each)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -25,16 +26,24 @@ func TestARecordingHoldsNoSecret(t *testing.T) {
 	service := fleet.Service{Name: "web", Deployments: []fleet.Deployment{{RolloutReason: text}}}
 	definition := fleet.Definition{ARN: "arn:aws:ecs:eu-west-1:" + account + ":task-definition/web:1", RegisteredBy: "arn:aws:sts::" + account + ":assumed-role/admin/" + person,
 		Containers: []fleet.ContainerDefinition{{Name: "app", Env: []fleet.EnvVar{{Name: "PASSWORD", Value: value}, {Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: "http://c:4317?token=" + value, Kept: true}}}}}
-	failed := errors.New(text)
+	failed := errors.New(text + " User: arn:aws:sts::" + account + ":assumed-role/admin/" + person + " may not; arn:aws:iam::" + account + ":user/team/" + person)
+	remembered := finding.Finding{Type: finding.Unobservable, Message: text, Evidence: []string{failed.Error()}}
 	l := look(1, true, []fleet.Service{service}, task)
 	l.Look.Cluster.Err = failed
-	raw := unzipped(t, written(t, l,
-		Event{At: at(2), Definition: &Definition{Target: "prod", Definition: definition}},
-		Event{At: at(3), Tail: &Tail{Service: fleet.Key{Target: "prod"}, Tail: fleet.Tail{Lines: []string{text, long, "\n" + account, "id_" + account}, Missing: text}, Err: failed}},
-		Event{At: at(4), Alarms: &Alarms{Target: "prod", Have: []alarm.Have{{Spec: alarm.Spec{Name: "a", Description: text, AlarmActions: []string{"arn:aws:sns:eu-west-1:" + account + ":x"}}, StateReason: text}}}},
-		Event{At: at(5), Put: &Put{Target: "prod", Err: failed}},
-		Event{At: at(6), Sweep: &Sweep{"prod", fleet.Sweep{Err: failed}}},
-	))
+	var b buffer
+	w := writerTo(t, &b)
+	w.Begin(starting(Event{At: noon, Memory: &Memory{Key: fleet.Key{Target: "prod"}, Findings: []finding.Finding{remembered}}}))
+	for _, e := range []Event{l,
+		{At: at(2), Definition: &Definition{Target: "prod", Definition: definition}},
+		{At: at(3), Tail: &Tail{Service: fleet.Key{Target: "prod"}, Tail: fleet.Tail{Lines: []string{text, long, "\n" + account, "id_" + account}, Missing: text}, Err: failed}},
+		{At: at(4), Alarms: &Alarms{Target: "prod", Have: []alarm.Have{{Spec: alarm.Spec{Name: "a", Description: text, AlarmActions: []string{"arn:aws:sns:eu-west-1:" + account + ":x"}}, StateReason: text}}}},
+		{At: at(5), Put: &Put{Target: "prod", Err: failed}},
+		{At: at(6), Sweep: &Sweep{"prod", fleet.Sweep{Err: failed}}},
+	} {
+		w.Record(e)
+	}
+	w.Close()
+	raw := unzipped(t, b.Bytes())
 	for _, secret := range []string{account, value, token, person, key} {
 		if at := strings.Index(raw, secret); at >= 0 {
 			t.Errorf("the recording holds %s: …%s…", secret, raw[max(0, at-200):min(len(raw), at+50)])
