@@ -14,12 +14,8 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-const (
-	// DefaultLimit is how large a recording grows beyond its beginning, in compressed bytes, before the next one is begun.
-	DefaultLimit = 64 << 20
-	// flushEvery bounds what a crash loses, beside the end of each look, which is written at once.
-	flushEvery = 10 * time.Second
-)
+// DefaultLimit is how large a recording grows beyond its beginning, in compressed bytes, before the next one is begun.
+const DefaultLimit = 64 << 20
 
 // Options of a Writer.
 type Options struct {
@@ -45,10 +41,9 @@ type Writer struct {
 	shown    map[fleet.Key]*shown         // by cluster: what the file says so far
 	alarms   map[string]map[string]uint64 // by target and name: same
 	last     time.Time                    // of the newest event
-	flushed  time.Time
-	headed   bool      // this file holds a Header
-	began    bool      // and a Start
-	since    time.Time // when this file began, if another one was before it
+	headed   bool                         // this file holds a Header
+	began    bool                         // and a Start
+	since    time.Time                    // when this file began, if another one was before it
 	failed   bool
 	snapshot func() iter.Seq[Event]
 }
@@ -118,7 +113,7 @@ func (w *Writer) begin() error {
 		}
 	}
 	w.began = true
-	if err := w.flush(); err != nil {
+	if err := w.gz.Flush(); err != nil {
 		return err
 	}
 	w.full = w.size + w.o.Limit
@@ -131,8 +126,8 @@ func (w *Writer) Record(e Event) {
 		if err := w.write(e); err != nil {
 			return err
 		}
-		if e.Sweep != nil || e.End != nil || w.last.Sub(w.flushed) >= flushEvery {
-			if err := w.flush(); err != nil {
+		if e.Look == nil && e.Definition == nil { // those come in numbers, and others after them; a crash loses no more
+			if err := w.gz.Flush(); err != nil {
 				return err
 			}
 		}
@@ -181,11 +176,6 @@ func (w *Writer) shut() error {
 	}
 	w.file = nil
 	return err
-}
-
-func (w *Writer) flush() error {
-	w.flushed = w.last
-	return w.gz.Flush()
 }
 
 // encode gives the line as it will stand in the file. It is valid until the next call.
