@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -29,6 +28,7 @@ type alarmPlans struct {
 	mu   sync.Mutex
 	want map[string]bool
 	rows map[string][]alarm.Row
+	can  func(target string) bool // whether a look can be taken now; nil: always
 }
 
 func newAlarmPlans() *alarmPlans {
@@ -54,9 +54,12 @@ func (p *alarmPlans) dueAll() {
 func (p *alarmPlans) take(target string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	due := p.want[target]
+	due := p.want[target] && (p.can == nil || p.can(target))
+	if !due {
+		return false
+	}
 	delete(p.want, target)
-	return due
+	return true
 }
 
 func (p *alarmPlans) again(target string) {
@@ -128,7 +131,7 @@ func (c *Controller) writeAlarm(ctx context.Context, writer AlarmWriter, target 
 			return err
 		}
 		c.o.Log.Info("alarm written", zap.String("name", r.Name), zap.String("was", string(r.Status)), zap.String("reason", r.Reason))
-		if err := c.book.SetApplied(ctx, target, *r.Write.Put, time.Now()); err != nil {
+		if err := c.book.SetApplied(ctx, target, *r.Write.Put, c.now()); err != nil {
 			return err
 		}
 	}

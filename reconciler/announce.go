@@ -15,6 +15,9 @@ import (
 
 // announce logs what a decision changed, once, and counts it.
 func (c *Controller) announce(d Decision) {
+	if c.decided != nil {
+		c.decided(d)
+	}
 	for _, s := range d.New {
 		c.metrics.stop(s.Verdict)
 		c.o.Log.Info("task stopped", stopFields(d, s)...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -434,6 +435,20 @@ func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, n
 	defer b.mu.Unlock()
 	b.applied[spec.Name] = a
 	return nil
+}
+
+// all gives what is remembered of every key, in order.
+func (b *Book) all() []Memory {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.SortedFunc(maps.Values(b.memories), func(x, y Memory) int { return x.Key.Compare(y.Key) })
+}
+
+// watched is what is noted of a target; zero before Begin.
+func (b *Book) watched(target string) targetBody {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.targets[target]
 }
 
 // peek gives what is remembered of a key in memory, without reading the store.

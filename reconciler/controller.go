@@ -16,6 +16,7 @@ import (
 
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/recording"
 )
 
 const (
@@ -51,6 +52,8 @@ type Options struct {
 	Report      cron.Schedule
 	Log         *zap.Logger
 	Registry    prometheus.Registerer // nil: metrics of the process are not shown
+	Recorder    Recorder              // nil: nothing is recorded
+	Config      string                // what a recording says of the configuration
 }
 
 // Controller is the running loop.
@@ -69,21 +72,26 @@ type Controller struct {
 	started     time.Time
 	voices      voices
 	firstBeat   time.Time // of the heartbeat put by this process; only the controller's own pass uses it
+	now         func() time.Time
+	decided     func(Decision) // nil: only the log is told
 }
 
 // New makes a Controller; Run starts it. Without metrics there is nothing that alarms could watch, so none are kept.
-func New(o Options) *Controller {
+func New(o Options) *Controller { return newController(o, time.Now) }
+
+func newController(o Options, now func() time.Time) *Controller {
 	if !o.Metrics && o.Alarms != Off {
 		o.Alarms = Off
 		o.Log.Warn("metrics are disabled, so alarms would watch nothing: none are planned or kept")
 	}
 	c := &Controller{
 		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
-		started: time.Now(), voices: voices{of: map[voice]bool{}},
+		started: now(), now: now, voices: voices{of: map[voice]bool{}},
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
 	}
 	c.definitions = newDefinitions(c)
 	c.evidence = newEvidence(c)
+	c.recordPorts()
 	return c
 }
 
@@ -91,10 +99,12 @@ func New(o Options) *Controller {
 // it could not begin.
 func (c *Controller) Run(ctx context.Context) error {
 	for _, t := range c.o.Targets {
-		if err := c.book.Begin(ctx, t.Name, time.Now()); err != nil {
+		if err := c.book.Begin(ctx, t.Name, c.now()); err != nil {
 			return err
 		}
 	}
+	c.recordBegin()
+	defer c.record(recording.Event{End: &recording.End{}})
 	var wg sync.WaitGroup
 	for range passers {
 		wg.Go(func() { c.passLoop(ctx) })
@@ -173,7 +183,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	o := c.view.observe(key)
 	o.Definitions = c.definitions.known(o, m.Findings)
 	m.Learning = !c.view.learned(key)
-	d := Decide(o, m, c.o.Policies, time.Now())
+	d := Decide(o, m, c.o.Policies, c.now())
 	if err := c.book.Record(ctx, d); err != nil {
 		return err
 	}
@@ -189,15 +199,22 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 // beatLoop wakes each target and the controller's own pass once a minute.
 func (c *Controller) beatLoop(ctx context.Context) {
 	for {
-		now := time.Now()
-		if !sleep(ctx, now.Truncate(time.Minute).Add(time.Minute+beat).Sub(now)) {
+		now := c.now()
+		if !sleep(ctx, nextBeat(now).Sub(now)) {
 			return
 		}
-		for _, t := range c.o.Targets {
-			c.queue.Add(fleet.Key{Target: t.Name})
-		}
-		c.queue.Add(fleet.Key{})
+		c.wake()
 	}
+}
+
+// nextBeat is when the targets speak next.
+func nextBeat(now time.Time) time.Time { return now.Truncate(time.Minute).Add(time.Minute + beat) }
+
+func (c *Controller) wake() {
+	for _, t := range c.o.Targets {
+		c.queue.Add(fleet.Key{Target: t.Name})
+	}
+	c.queue.Add(fleet.Key{})
 }
 
 // sweepLoop looks at one target again and again: at once, then at the wished interval or the one that the budget
@@ -208,9 +225,7 @@ func (c *Controller) sweepLoop(ctx context.Context, t Target) {
 		if err := c.fence("sweep of "+t.Name, func() error { s = c.sweep(ctx, t); return nil }); err != nil {
 			s.Err = err
 		}
-		every := max(c.o.Resync, s.Floor)
-		c.resyncs.Store(t.Name, every)
-		c.metrics.swept(t.Name, s, every)
+		every := c.pace(t.Name, s)
 		jitter := time.Duration(rand.Int64N(int64(every)/5+1)) - every/10
 		if !sleep(ctx, max(every-s.Took, 0)+jitter) {
 			return
@@ -218,33 +233,50 @@ func (c *Controller) sweepLoop(ctx context.Context, t Target) {
 	}
 }
 
+// pace notes the interval that a target can be looked at.
+func (c *Controller) pace(target string, s fleet.Sweep) time.Duration {
+	every := max(c.o.Resync, s.Floor)
+	c.resyncs.Store(target, every)
+	c.metrics.swept(target, s, every)
+	return every
+}
+
 // sweep takes one look at a target into the view and queues what has to be judged because of it.
 func (c *Controller) sweep(ctx context.Context, t Target) fleet.Sweep {
-	_, before := c.view.sweep(t.Name)
-	s := t.Observer.Sweep(ctx, func(cl fleet.Cluster) {
-		keys := c.view.update(t.Name, cl)
-		c.definitions.need(ctx, t.Name, cl)
-		c.enqueue(keys)
-	})
-	if ctx.Err() != nil {
-		return s
+	s := t.Observer.Sweep(ctx, func(cl fleet.Cluster) { c.looked(t.Name, cl) })
+	if ctx.Err() == nil {
+		c.swept(ctx, t.Name, s)
 	}
-	c.enqueue(c.view.finish(t.Name, s))
+	return s
+}
+
+// looked takes in what a look showed of one cluster.
+func (c *Controller) looked(target string, cl fleet.Cluster) {
+	c.record(recording.Event{Look: &recording.Look{Target: target, Cluster: cl}})
+	keys := c.view.update(target, cl)
+	c.definitions.need(target, cl)
+	c.enqueue(keys)
+}
+
+// swept takes in the end of a look.
+func (c *Controller) swept(ctx context.Context, target string, s fleet.Sweep) {
+	c.record(recording.Event{Sweep: &recording.Sweep{Target: target, Sweep: s}})
+	_, before := c.view.sweep(target)
+	c.enqueue(c.view.finish(target, s))
 	if s.Complete {
-		if err := c.book.Looked(ctx, t.Name, s.At); err != nil && ctx.Err() == nil {
+		if err := c.book.Looked(ctx, target, s.At); err != nil && ctx.Err() == nil {
 			c.o.Log.Error("a look was not noted", zap.Error(err))
 		}
-		c.enqueue(c.book.OpenKeys(t.Name)) // a service that went while nobody looked still has findings to close
+		c.enqueue(c.book.OpenKeys(target)) // a service that went while nobody looked still has findings to close
 	}
 	if s.Complete && before.At.IsZero() {
-		c.alarms.due(t.Name) // nothing is acted on before the first complete view
-		c.o.Log.Info("first complete view", zap.String("target", t.Name), zap.Int("clusters", len(s.Clusters)),
+		c.alarms.due(target) // nothing is acted on before the first complete view
+		c.o.Log.Info("first complete view", zap.String("target", target), zap.Int("clusters", len(s.Clusters)),
 			zap.Int("calls", s.Calls), zap.Duration("took", s.Took), zap.Duration("floor", s.Floor))
 		c.queue.Add(fleet.Key{})
 	}
-	c.sweepTroubles(t.Name, s)
-	c.queue.Add(fleet.Key{Target: t.Name})
-	return s
+	c.sweepTroubles(target, s)
+	c.queue.Add(fleet.Key{Target: target})
 }
 
 func (c *Controller) enqueue(keys []fleet.Key) {

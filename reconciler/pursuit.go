@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/recording"
 )
 
 const (
@@ -85,7 +88,7 @@ func newDefinitions(c *Controller) *definitions {
 }
 
 // need queues the definitions that a cluster's services and tasks use and that are not there yet.
-func (d *definitions) need(ctx context.Context, target string, cl fleet.Cluster) {
+func (d *definitions) need(target string, cl fleet.Cluster) {
 	key := fleet.Key{Target: target, Cluster: cl.Name}
 	for _, t := range cl.Tasks {
 		if key.Service = t.ServiceName(); key.Service != "" {
@@ -142,23 +145,29 @@ func (d *definitions) loop(ctx context.Context, t Target) {
 		if ctx.Err() != nil {
 			return false
 		}
-		if err == nil {
-			d.arrived(arn, def)
-			d.c.settled(t.Name, "DefinitionsUnreadable")
-			return false
-		}
-		// One that AWS does not know (any more) is no trouble of the target: nothing would ever settle it.
-		if errors.Is(err, fleet.ErrDenied) || !hopeless(err) && d.queues.of(t.Name).NumRequeues(arn) >= sayAfter {
-			d.c.trouble(t.Name, "DefinitionsUnreadable", "task definitions cannot be read, so essential containers cannot be told from helping ones", err)
-		}
-		if !hopeless(err) {
-			return true
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.users, arn) // the next look asks again
-		return false
+		return d.answered(recording.Definition{Target: t.Name, ARN: arn, Definition: def, Err: err, Tries: d.queues.of(t.Name).NumRequeues(arn)})
 	})
+}
+
+// answered takes in a definition, or why there is none, and tells whether it is worth another try.
+func (d *definitions) answered(a recording.Definition) (again bool) {
+	d.c.record(recording.Event{Definition: &a})
+	if a.Err == nil {
+		d.arrived(a.ARN, a.Definition)
+		d.c.settled(a.Target, "DefinitionsUnreadable")
+		return false
+	}
+	// One that AWS does not know (any more) is no trouble of the target: nothing would ever settle it.
+	if errors.Is(a.Err, fleet.ErrDenied) || !hopeless(a.Err) && a.Tries >= sayAfter {
+		d.c.trouble(a.Target, "DefinitionsUnreadable", "task definitions cannot be read, so essential containers cannot be told from helping ones", a.Err)
+	}
+	if !hopeless(a.Err) {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.users, a.ARN) // the next look asks again
+	return false
 }
 
 func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def fleet.Definition, err error) {
@@ -182,9 +191,7 @@ func (d *definitions) arrived(arn string, def fleet.Definition) {
 	users := d.users[arn]
 	delete(d.users, arn)
 	d.mu.Unlock()
-	for key := range users {
-		d.c.queue.Add(key)
-	}
+	d.c.enqueue(slices.SortedFunc(maps.Keys(users), fleet.Key.Compare))
 }
 
 // evidence reads the log lines that judgements asked for.
@@ -226,28 +233,36 @@ func (e *evidence) loop(ctx context.Context, t Target) {
 			tail, err = t.Observer.Tail(ctx, w.Ref, w.From, w.To, e.c.o.Policies.Churn.LogLines)
 			return err
 		})
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return false
-		case err == nil:
-			e.c.settled(t.Name, "LogsUnreadable")
-		case !hopeless(err) && e.queues.of(t.Name).NumRequeues(k) < tries:
-			return true
-		default:
-			if errors.Is(err, fleet.ErrDenied) {
-				e.c.trouble(t.Name, "LogsUnreadable", "log lines of dead containers cannot be read, so crashes go unnamed", err)
-			} else { // the next read may well succeed, and may be days away: the stop's own evidence says it
-				e.c.o.Log.Warn("a log was not read", zap.Stringer("service", k.service), zap.String("stream", w.Ref.Stream), zap.Error(err))
-			}
-			tail = fleet.Tail{Missing: err.Error()}
 		}
-		e.mu.Lock()
-		delete(e.wants, k)
-		e.mu.Unlock()
-		e.c.view.setLogs(k.service, w.Ref, tail)
-		e.c.queue.Add(k.service)
-		return false
+		return e.answered(recording.Tail{Service: k.service, Ref: k.ref, Tail: tail, Err: err, Tries: e.queues.of(t.Name).NumRequeues(k)})
 	})
+}
+
+// answered takes in log lines, or why there are none, and tells whether that is worth another try.
+func (e *evidence) answered(a recording.Tail) (again bool) {
+	e.c.record(recording.Event{Tail: &a})
+	tail, target := a.Tail, a.Service.Target
+	switch {
+	case a.Err == nil:
+		e.c.settled(target, "LogsUnreadable")
+	case !hopeless(a.Err) && a.Tries < tries:
+		return true
+	default:
+		if errors.Is(a.Err, fleet.ErrDenied) {
+			e.c.trouble(target, "LogsUnreadable", "log lines of dead containers cannot be read, so crashes go unnamed", a.Err)
+		} else { // the next read may well succeed, and may be days away: the stop's own evidence says it
+			e.c.o.Log.Warn("a log was not read", zap.Stringer("service", a.Service), zap.String("stream", a.Ref.Stream), zap.Error(a.Err))
+		}
+		tail = fleet.Tail{Missing: a.Err.Error()}
+	}
+	e.mu.Lock()
+	delete(e.wants, logKey{a.Service, a.Ref})
+	e.mu.Unlock()
+	e.c.view.setLogs(a.Service, a.Ref, tail)
+	e.c.queue.Add(a.Service)
+	return false
 }
 
 // hopeless tells an error that the same call would meet again at once.

@@ -39,7 +39,7 @@ func (c *Controller) reportOn(o fleet.Observation) ServiceReport {
 			r.Findings = append(r.Findings, f)
 		}
 	}
-	from := time.Now().Add(-c.o.Policies.Churn.Window)
+	from := c.now().Add(-c.o.Policies.Churn.Window)
 	for _, s := range m.History.Stops {
 		if !s.Verdict.Planned && s.StoppedAt.After(from) {
 			r.Stops++
@@ -96,7 +96,7 @@ type TargetReport struct {
 
 // Targets lists the targets in the configured order.
 func (c *Controller) Targets() []TargetReport {
-	now := time.Now()
+	now := c.now()
 	var out []TargetReport
 	for _, t := range c.o.Targets {
 		last, whole := c.view.sweep(t.Name)

@@ -23,7 +23,7 @@ func (c *Controller) targetPass(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := c.now()
 	if err := c.judgeTarget(ctx, name, now); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func dataOf(rows []counter) []alarm.Datum {
 
 // homePass says that the controller lives, how old each target's last complete sweep is, and keeps the alarms on that.
 func (c *Controller) homePass(ctx context.Context) error {
-	now := time.Now()
+	now := c.now()
 	home := c.o.Targets[0].Name // whose findings show the troubles of the controller's own account
 	if c.o.Metrics {
 		vitals, alive := c.vitals(now)

@@ -68,7 +68,7 @@ func (c *Controller) trouble(target, reason, message string, err error) {
 	if action := fleet.DeniedAction(err); action != "" {
 		message += ": allow the IAM action " + action
 	}
-	if c.troubles.set(target, reason, trouble{message, evidence, time.Now()}) {
+	if c.troubles.set(target, reason, trouble{message, evidence, c.now()}) {
 		c.o.Log.Warn("something stands in the way", zap.String("target", target), zap.String("reason", reason),
 			zap.String("message", message), zap.Error(err))
 		c.queue.Add(fleet.Key{Target: target})
@@ -98,7 +98,7 @@ func (c *Controller) sweepTroubles(target string, s fleet.Sweep) {
 		if action := fleet.DeniedAction(first); action != "" {
 			message += ": allow the IAM action " + action
 		}
-		if c.troubles.set(target, "ClustersUnreadable", trouble{message, which, time.Now()}) {
+		if c.troubles.set(target, "ClustersUnreadable", trouble{message, which, c.now()}) {
 			c.o.Log.Warn("something stands in the way", zap.String("target", target), zap.String("reason", "ClustersUnreadable"),
 				zap.String("message", message), zap.Strings("clusters", which))
 		}

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -63,6 +64,7 @@ func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
 		}
 	}
 	for name, of := range tasks {
+		slices.SortStableFunc(of, func(a, b fleet.Task) int { return cmp.Compare(a.ARN, b.ARN) }) // AWS lists them in any order
 		is.tasks[name] = pack(of)
 	}
 	return is
@@ -118,6 +120,7 @@ func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
 			v.clusters[key] = &clusterView{seen: s.Seen, learned: true}
 		}
 	}
+	slices.SortFunc(gone, fleet.Key.Compare)
 	return gone
 }
 

@@ -26,10 +26,29 @@ const tailLines = 20
 
 // assemble turns a configuration into what a controller runs on.
 func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store.Store, r prometheus.Registerer, log *zap.Logger) (reconciler.Options, error) {
-	book, err := reconciler.OpenBook(ctx, s, time.Duration(cfg.Retention.Stops), cfg.Metrics.Enabled)
+	o, err := settings(cfg)
 	if err != nil {
-		return reconciler.Options{}, err
+		return o, err
 	}
+	if o.Book, err = reconciler.OpenBook(ctx, s, time.Duration(cfg.Retention.Stops), cfg.Metrics.Enabled); err != nil {
+		return o, err
+	}
+	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allowList(cfg),
+		classes: classes(cfg), observe: observer(r)}
+	o.Home, o.Log, o.Registry = accounts.open(config.Target{Name: "home"}), log, r
+	targets := cfg.Targets
+	if len(targets) == 0 {
+		targets = []config.Target{{Name: "default"}}
+	}
+	for _, t := range targets {
+		account := accounts.open(t)
+		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
+	}
+	return o, nil
+}
+
+// settings are the options that come from the configuration alone: no account, no store, no log.
+func settings(cfg config.Config) (reconciler.Options, error) {
 	policies, err := policiesOf(cfg)
 	if err != nil {
 		return reconciler.Options{}, err
@@ -46,25 +65,14 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 	if err != nil {
 		return reconciler.Options{}, fmt.Errorf("schedules.report: %w", err)
 	}
-	allow := fleet.NewAllowList(policyVariables(cfg)...)
-	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allow,
-		classes: classes(cfg), observe: observer(r)}
-	home := actions(cfg.Alarms.Actions, config.Actions{})
-	o := reconciler.Options{
-		ID: cfg.Controller.ID, Home: accounts.open(config.Target{Name: "home"}), HomeActions: home,
-		Book: book, Policies: policies, AllowHash: allow.Hash(), Resync: time.Duration(cfg.Watch.Resync), Metrics: cfg.Metrics.Enabled,
-		Alarms: reconciler.Mode(cfg.Alarms.Mode), AlarmAudit: audit, Report: report, Log: log, Registry: r,
-	}
-	targets := cfg.Targets
-	if len(targets) == 0 {
-		targets = []config.Target{{Name: "default"}}
-	}
-	for _, t := range targets {
-		account := accounts.open(t)
-		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
-	}
-	return o, nil
+	return reconciler.Options{
+		ID: cfg.Controller.ID, HomeActions: actions(cfg.Alarms.Actions, config.Actions{}),
+		Policies: policies, AllowHash: allowList(cfg).Hash(), Resync: time.Duration(cfg.Watch.Resync), Metrics: cfg.Metrics.Enabled,
+		Alarms: reconciler.Mode(cfg.Alarms.Mode), AlarmAudit: audit, Report: report,
+	}, nil
 }
+
+func allowList(cfg config.Config) fleet.AllowList { return fleet.NewAllowList(policyVariables(cfg)...) }
 
 // accounts makes the AWS side of targets; all share one set of budgets.
 type accounts struct {

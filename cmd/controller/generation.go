@@ -19,6 +19,7 @@ import (
 	"taskwarden/console"
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/cloud"
+	"taskwarden/reconciler/recording"
 	"taskwarden/store"
 )
 
@@ -36,6 +37,7 @@ type generations struct {
 	store   store.Store
 	process *prometheus.Registry
 	reloads *reloads
+	writer  *recording.Writer // nil: nothing is recorded
 
 	mu       sync.RWMutex
 	running  *reconciler.Controller
@@ -76,6 +78,13 @@ func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler
 	o, err := assemble(ctx, cfg, g.base, g.store, registry, g.log)
 	if err != nil {
 		return nil, err
+	}
+	if g.writer != nil {
+		text, err := cfg.Shared().YAML()
+		if err != nil {
+			return nil, fmt.Errorf("write the configuration: %w", err)
+		}
+		o.Recorder, o.Config = g.writer, string(text)
 	}
 	c := reconciler.New(o)
 	g.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"taskwarden/cmd/controller/config"
 	"taskwarden/console"
 	"taskwarden/reconciler/cloud"
+	"taskwarden/reconciler/recording"
 	"taskwarden/store/bolt"
 )
 
@@ -26,24 +27,27 @@ const gcPercent = 25
 const stopWithin = 10 * time.Second
 
 func newRunCmd(a *app) *cobra.Command {
-	var file string
+	var file, record string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the control loop until it is told to stop",
 		Long: `Watches every ECS service of the configured targets, records each stopped task with
 its verdict, opens and clears findings, puts metrics, and plans or keeps alarms.
 The configuration is read again on SIGHUP and when the file changes; controller,
-store and server need a restart. A bad new file leaves the old one in force.`,
+store and server need a restart. A bad new file leaves the old one in force.
+With --record it also writes what it sees, masked, for replay: FILE and at most three
+older ones, FILE.1 to FILE.3, of about 64 MiB each (docs/replay.md).`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runController(cmd.Context(), file) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runController(cmd.Context(), file, record) },
 	}
 	addConfigFlag(c, &file)
+	c.Flags().StringVar(&record, "record", "", "keep a masked recording in this file, for replay")
 	return c
 }
 
 // runController runs until ctx ends. What can be wrong with this machine (configuration, port, store, credentials) is
 // found before the first look; what is wrong with a target never ends the process.
-func (a *app) runController(ctx context.Context, file string) error {
+func (a *app) runController(ctx context.Context, file, record string) error {
 	cfg, source, err := a.loadConfig(file)
 	if err != nil {
 		return err
@@ -72,6 +76,12 @@ func (a *app) runController(ctx context.Context, file string) error {
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	g := &generations{a: a, file: file, source: source, log: log, base: base, store: db, process: process, reloads: newReloads(process)}
+	if record != "" {
+		if g.writer, err = newWriter(record, log); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		defer g.writer.Close()
+	}
 	server := console.Server(listener.Addr().String(), console.New(console.Options{
 		Source: g.current, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
 	}))
@@ -85,6 +95,17 @@ func (a *app) runController(ctx context.Context, file string) error {
 	err = errors.Join(err, server.Shutdown(stop), db.Close())
 	log.Info("stopped", zap.Error(err))
 	return err
+}
+
+// newWriter begins a recording. One that cannot be written any more ends; the controller goes on.
+func newWriter(file string, log *zap.Logger) (*recording.Writer, error) {
+	log.Info("recording", zap.String("file", file))
+	return recording.NewWriter(recording.Options{
+		Version: currentVersion(), Open: recording.Files(file),
+		Failed: func(err error) {
+			log.Error("the recording ends here, and everything else goes on", zap.String("file", file), zap.Error(err))
+		},
+	})
 }
 
 // listen takes the port first, so that a second controller on this machine fails before it touches anything.

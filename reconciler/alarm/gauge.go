@@ -43,6 +43,12 @@ func Gauges(findings []finding.Finding, now time.Time) []Datum {
 	return out
 }
 
+// Level tells whether a metric is a level, which lasts until it is said otherwise: a gauge or the heartbeat.
+func Level(metric string) bool {
+	_, gauge := gauges[metric]
+	return gauge || metric == HeartbeatName
+}
+
 func level(f finding.Finding, now time.Time) (value float64, said bool) {
 	if f.Open() {
 		return 1, true

@@ -17,10 +17,18 @@ const maxLine = 500
 // Masked are AWS key ids and secrets, authorization and cookie headers, JSON web tokens, tokens of known vendors,
 // private keys, user and password in URLs, and values of keys that sound secret in key=value, JSON and query form. It errs
 // towards masking. E-mail addresses and host names stay: they are no credentials, and often tell what failed.
-func Mask(line string) string {
-	line = clean(line[:min(len(line), 8*maxLine)])
+func Mask(line string) string { return mask(line, maxLine) }
+
+// maxJudged is how much of a text MaskWhole keeps: what a tail keeps of a line (cloud.Account.Tail).
+const maxJudged = 8 << 10
+
+// MaskWhole masks as Mask does and keeps up to 8 KiB, for texts that are to be judged again, as those of a recording are.
+func MaskWhole(text string) string { return mask(text, maxJudged) }
+
+func mask(line string, most int) string {
+	line = clean(line[:min(len(line), 8*most)])
 	for range 4 { // a cut may bring a pattern to the end of the line, where it matches only now
-		next := cut(maskOnce(line), maxLine)
+		next := cut(maskOnce(line), most)
 		if next == line {
 			break
 		}

@@ -44,6 +44,18 @@ func (c Config) Masked() Config {
 	return c
 }
 
+// Shared is a copy to give away with a recording: masked, and without what only the machine it runs on needs, which is how
+// to get into the targets, where the store is, and who may use the API. Unlike a masked one it can be loaded again.
+func (c Config) Shared() Config {
+	c = c.Masked()
+	for i := range c.Targets {
+		c.Targets[i].RoleARN, c.Targets[i].ExternalID = "", ""
+	}
+	c.Watch.Events = Events{}
+	c.Store, c.Server = Default().Store, Default().Server
+	return c
+}
+
 func hide(s *string) {
 	if *s != "" {
 		*s = mask

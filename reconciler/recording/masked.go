@@ -1,0 +1,89 @@
+package recording
+
+import (
+	"slices"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+)
+
+// What follows gives copies in which each text that a program or a person wrote is masked: AWS's reasons quote commands,
+// URLs and image references. Names, ARNs, ids and statuses stay; the veil takes the accounts out of them.
+
+func maskedTask(t fleet.Task) fleet.Task {
+	t.StoppedReason = churn.MaskWhole(t.StoppedReason)
+	t.StartedBy = churn.MaskWhole(t.StartedBy) // RunTask's caller may have given it any text
+	t.Containers = slices.Clone(t.Containers)
+	for i := range t.Containers {
+		t.Containers[i].Reason = churn.MaskWhole(t.Containers[i].Reason)
+	}
+	return t
+}
+
+func maskedService(s fleet.Service) fleet.Service {
+	s.Deployments = slices.Clone(s.Deployments)
+	for i := range s.Deployments {
+		s.Deployments[i].RolloutReason = churn.MaskWhole(s.Deployments[i].RolloutReason)
+	}
+	return s
+}
+
+// maskedDefinition drops every value that is not kept by the allow-list, also one that should not be there, and masks
+// credentials in those that are.
+func maskedDefinition(d fleet.Definition) fleet.Definition {
+	d.Containers = slices.Clone(d.Containers)
+	for i, c := range d.Containers {
+		c.Env = slices.Clone(c.Env)
+		for j, e := range c.Env {
+			if !e.Kept {
+				e.Value = ""
+			}
+			e.Value = churn.MaskWhole(e.Value)
+			c.Env[j] = e
+		}
+		d.Containers[i] = c
+	}
+	return d
+}
+
+// maskedFindings masks what errors of AWS left in them.
+func maskedFindings(all []finding.Finding) []finding.Finding {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Message = churn.MaskWhole(all[i].Message)
+		all[i].Evidence = slices.Clone(all[i].Evidence)
+		for j, text := range all[i].Evidence {
+			all[i].Evidence[j] = churn.MaskWhole(text)
+		}
+		all[i].Cause = maskedCause(all[i].Cause)
+	}
+	return all
+}
+
+func maskedCause(c *finding.Cause) *finding.Cause {
+	if c == nil {
+		return nil
+	}
+	out := *c
+	out.Line, out.Tail, out.Unseen = churn.MaskWhole(c.Line), slices.Clone(c.Tail), slices.Clone(c.Unseen)
+	for _, texts := range [][]string{out.Tail, out.Unseen} {
+		for i, text := range texts {
+			texts[i] = churn.MaskWhole(text)
+		}
+	}
+	return &out
+}
+
+func maskedTail(t fleet.Tail) (lines []string, missing string) {
+	for _, l := range t.Lines {
+		lines = append(lines, churn.MaskWhole(l))
+	}
+	return lines, churn.MaskWhole(t.Missing)
+}
+
+func maskedAlarm(h alarm.Have) alarm.Have {
+	h.Description, h.StateReason = churn.MaskWhole(h.Description), churn.MaskWhole(h.StateReason)
+	return h
+}

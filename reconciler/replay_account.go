@@ -1,0 +1,150 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/recording"
+)
+
+// standIn stands for an account's CloudWatch in a replay. It knows the alarms of the latest recorded listing and those
+// that the replay itself wrote, takes data as the recorded account did, and keeps the level of each gauge.
+type standIn struct {
+	r       *Replay
+	target  string
+	have    []alarm.Have
+	err     error // of the listing
+	fresh   bool  // a listing that nobody has asked for yet
+	written map[string]alarm.Have
+	refusal error // what putting data answers
+	levels  map[string]level
+}
+
+// level is a series as CloudWatch last heard of it.
+type level struct {
+	datum  alarm.Datum
+	minute time.Time
+}
+
+// listing takes in what an account answered.
+func (a *standIn) listing(l *recording.Alarms) {
+	a.have, a.err, a.fresh = l.Have, l.Err, true
+	for _, h := range l.Have {
+		delete(a.written, h.Name)
+	}
+}
+
+// Alarms lists what was recorded, and beside it what only the replay wrote.
+func (a *standIn) Alarms(_ context.Context, prefix string) ([]alarm.Have, error) {
+	a.fresh, a.r.replan = false, true
+	if a.err != nil {
+		return nil, a.err
+	}
+	out := slices.Clone(a.have)
+	for _, name := range slices.Sorted(maps.Keys(a.written)) {
+		out = append(out, a.written[name])
+	}
+	return slices.DeleteFunc(out, func(h alarm.Have) bool { return !strings.HasPrefix(h.Name, prefix) }), nil
+}
+
+// PutAlarm keeps the alarm as CloudWatch would.
+func (a *standIn) PutAlarm(_ context.Context, spec alarm.Spec, tags map[string]string) error {
+	h := alarm.Have{Spec: spec, ARN: spec.Name, Namespace: alarm.Namespace, State: "INSUFFICIENT_DATA", Tags: tags}
+	h.Kind = ""
+	if i := slices.IndexFunc(a.have, func(is alarm.Have) bool { return is.Name == spec.Name }); i >= 0 {
+		h.ARN, h.State, h.Tags = a.have[i].ARN, a.have[i].State, a.have[i].Tags
+		a.have = slices.Delete(slices.Clone(a.have), i, i+1)
+	}
+	if a.written == nil {
+		a.written = map[string]alarm.Have{}
+	}
+	a.written[spec.Name] = h
+	return nil
+}
+
+// TagAlarm keeps the tags.
+func (a *standIn) TagAlarm(_ context.Context, arn string, tags map[string]string) error {
+	a.have = slices.Clone(a.have)
+	for i := range a.have {
+		if a.have[i].ARN == arn {
+			a.have[i].Tags = tags
+		}
+	}
+	for name, h := range a.written {
+		if h.ARN == arn {
+			h.Tags = tags
+			a.written[name] = h
+		}
+	}
+	return nil
+}
+
+// PutData takes data, unless the account refused them then. Gauges and the heartbeat are levels; a counter's value is
+// nothing that lasts, and its stops are told one by one.
+func (a *standIn) PutData(_ context.Context, data []alarm.Datum) error {
+	if a.refusal != nil {
+		return a.refusal
+	}
+	for _, d := range data {
+		if !alarm.Level(d.Metric) {
+			continue
+		}
+		name := seriesOf(d)
+		was, known := a.levels[name]
+		a.levels[name] = level{d, d.At}
+		if !known || was.datum.Value != d.Value {
+			a.r.say(Moment{Gauge: &Gauge{Target: a.target, Metric: d.Metric, Dimensions: d.Dimensions, Value: &d.Value}})
+		}
+	}
+	return nil
+}
+
+// Maxima knows of no data: a replay has nothing in doubt.
+func (a *standIn) Maxima(_ context.Context, data []alarm.Datum) ([]float64, error) {
+	return slices.Repeat([]float64{math.NaN()}, len(data)), nil
+}
+
+func seriesOf(d alarm.Datum) string {
+	parts := []string{d.Metric}
+	for _, dim := range d.Dimensions {
+		parts = append(parts, dim.Name, dim.Value)
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// silent tells the series of which this minute's beat said nothing.
+func (r *Replay) silent() {
+	for _, target := range slices.Sorted(maps.Keys(r.accounts)) {
+		levels := r.accounts[target].levels
+		for _, name := range slices.Sorted(maps.Keys(levels)) {
+			l := levels[name]
+			if l.minute.Before(r.now.Truncate(time.Minute)) {
+				delete(levels, name)
+				r.say(Moment{Gauge: &Gauge{Target: target, Metric: l.datum.Metric, Dimensions: l.datum.Dimensions}})
+			}
+		}
+	}
+}
+
+// planned tells what is new in the alarm plans.
+func (r *Replay) planned() {
+	if !r.replan {
+		return
+	}
+	r.replan = false
+	for _, a := range r.c.Alarms() {
+		id := [2]string{a.Target, a.Name}
+		was, known := r.plans[id]
+		if known && cmp.Or(strings.Compare(string(was.Status), string(a.Status)), strings.Compare(was.Reason, a.Reason)) == 0 {
+			continue
+		}
+		r.plans[id] = a.Row
+		r.say(Moment{Alarm: &Planned{AlarmReport: a, Written: a.Write.Needed() && r.c.o.Alarms == Ensure}})
+	}
+}
