@@ -80,7 +80,7 @@ func TestTaskMapping(t *testing.T) {
 		TaskDefinitionArn: aws.String("td"), LastStatus: aws.String("STOPPED"), DesiredStatus: aws.String("DS"), StopCode: "NewCode",
 		StoppedReason: aws.String("sr"), LaunchType: "EC2", CapacityProviderName: aws.String("cp"), AvailabilityZone: aws.String("az"),
 		Connectivity: "CONNECTED", HealthStatus: "UNHEALTHY", CreatedAt: when(1), StartedAt: when(2), StoppingAt: when(3), ExecutionStoppedAt: when(4),
-		StoppedAt: when(5), Version: 6, PullStartedAt: when(98), PullStoppedAt: when(99),
+		StoppedAt: when(5), Version: 6, ContainerInstanceArn: aws.String("arn:aws:ecs:r:a:container-instance/c/ci"), PullStartedAt: when(98), PullStoppedAt: when(99),
 		Containers: []types.Container{{
 			Name: aws.String("cn"), Image: aws.String("im"), ImageDigest: aws.String("di"), RuntimeId: aws.String("ri"), LastStatus: aws.String("ls"),
 			HealthStatus: "UNKNOWN", ExitCode: aws.Int32(137), Reason: aws.String("re"),
@@ -90,7 +90,7 @@ func TestTaskMapping(t *testing.T) {
 	want := fleet.Task{
 		ARN: "ta", ClusterARN: "ca", Group: "service:s", StartedBy: "ecs-svc/1", TaskDefinition: "td", LastStatus: "STOPPED", DesiredStatus: "DS",
 		StopCode: "NewCode", StoppedReason: "sr", LaunchType: "EC2", CapacityProvider: "cp", AvailabilityZone: "az", Connectivity: "CONNECTED",
-		Health: "UNHEALTHY", CreatedAt: second(1), StartedAt: second(2), StoppingAt: second(3), ExecutionStopped: second(4), StoppedAt: second(5), Version: 6,
+		Health: "UNHEALTHY", CreatedAt: second(1), StartedAt: second(2), StoppingAt: second(3), ExecutionStopped: second(4), StoppedAt: second(5), Version: 6, ContainerInstance: "ci",
 		Containers: []fleet.Container{{
 			Name: "cn", Image: "im", ImageDigest: "di", RuntimeID: "ri", LastStatus: "ls", Health: "UNKNOWN", ExitCode: &code, Reason: "re",
 		}},
@@ -142,6 +142,7 @@ func TestDefinitionMapping(t *testing.T) {
 	}
 	kept := want
 	kept.Containers[0].Env = kept.Containers[0].Env[:1] // the other one has no value to map
+	kept.Partial, kept.Containers[0].Unseen = true, map[string]string{"image": "of templates alone"}
 	whole(t, reflect.ValueOf(kept), "Definition")
 	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "hunter2") {
 		t.Errorf("a secret is kept: %s", text)
