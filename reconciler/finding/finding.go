@@ -14,10 +14,12 @@ import (
 
 // Types of findings (CONTRACT section 3).
 const (
-	SilentChurn  = "SilentChurn"
-	SidecarCrash = "SidecarCrash"
-	SidecarDown  = "SidecarDown"
-	Unobservable = "Unobservable"
+	SilentChurn       = "SilentChurn"
+	SidecarCrash      = "SidecarCrash"
+	SidecarRestarting = "SidecarRestarting"
+	SidecarDown       = "SidecarDown"
+	TelemetryFlood    = "TelemetryFlood"
+	Unobservable      = "Unobservable"
 )
 
 // Status of a finding, spelled as Kubernetes conditions are.
@@ -66,6 +68,9 @@ type Claim struct {
 	// Keeps marks a claim too weak to open a finding and strong enough to keep an open one open: the gap between the
 	// two is what stops findings from flapping.
 	Keeps bool
+	// Blind marks that what would show it cannot be read now, however whole the look was: nothing opens, nothing closes, and
+	// an open finding becomes Unknown with its own words.
+	Blind bool
 }
 
 // Finding is one condition of one service (or of one target, where the key has no service).

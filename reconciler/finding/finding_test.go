@@ -39,6 +39,7 @@ func TestMerge(t *testing.T) {
 	claim := Claim{Type: SilentChurn, Severity: Warning, Since: now.Add(-2 * time.Hour), Count: 4}
 	keeps := claim
 	keeps.Keeps = true
+	blind := Claim{Type: SilentChurn, Blind: true}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for name, c := range map[string]struct {
 		was    []Finding
@@ -59,6 +60,9 @@ func TestMerge(t *testing.T) {
 		"nor do two within a minute":                      {[]Finding{missed(True, ago(59*time.Second))}, nil, full, True, ago(time.Hour)},
 		"no claim on complete views for a minute closes":  {[]Finding{missed(True, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
 		"an unknown one closes on complete views as well": {[]Finding{missed(Unknown, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
+		"what cannot be read opens nothing":               {nil, []Claim{blind}, full, "", time.Time{}},
+		"and reopens nothing":                             {[]Finding{closed(ago(time.Hour))}, []Claim{blind}, full, False, ago(time.Hour)},
+		"and makes an open one unknown":                   {[]Finding{missed(True, ago(60*time.Second))}, []Claim{blind}, full, Unknown, ago(time.Hour)},
 		"a claim between the two begins the count afresh": {[]Finding{missed(True, ago(60*time.Second))}, []Claim{keeps}, full, True, ago(time.Hour)},
 		"a closed one is kept a week":                     {[]Finding{closed(ago(6 * 24 * time.Hour))}, nil, full, False, ago(time.Hour)},
 		"and then let go":                                 {[]Finding{closed(ago(8 * 24 * time.Hour))}, nil, full, "", time.Time{}},

@@ -21,7 +21,8 @@ const (
 //	claim          was       complete look    becomes
 //	opens          -/closed  any              True, first seen at the claim's Since
 //	opens, keeps   open      any              True
-//	keeps          -/closed  any              unchanged
+//	keeps, blind   -/closed  any              unchanged
+//	blind          open      any              Unknown: nothing may be concluded
 //	none           open      no               Unknown: nothing may be concluded
 //	none           open      yes, first       unchanged, Missed at the look
 //	none           open      yes, < settle    unchanged
@@ -38,7 +39,10 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		id := [2]string{f.Type, f.Subject}
 		c, ok := claimed[id]
 		switch {
-		case ok && (f.Open() || !c.Keeps):
+		case ok && c.Blind && f.Open():
+			out = append(out, f.without(fleet.Seen{At: seen.At}, now))
+			delete(claimed, id)
+		case ok && !c.Blind && (f.Open() || !c.Keeps):
 			out = append(out, f.refresh(c, seen, now))
 			delete(claimed, id)
 		case f.Open():
@@ -48,7 +52,7 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		}
 	}
 	for _, c := range claims {
-		if _, fresh := claimed[[2]string{c.Type, c.Subject}]; fresh && !c.Keeps {
+		if _, fresh := claimed[[2]string{c.Type, c.Subject}]; fresh && !c.Keeps && !c.Blind {
 			out = append(out, Finding{Key: key, Type: c.Type, Subject: c.Subject, Status: False}.refresh(c, seen, now))
 			delete(claimed, [2]string{c.Type, c.Subject})
 		}
