@@ -121,6 +121,8 @@ type History struct {
 	Stops []Stop          // recorded ones, oldest first
 	Since time.Time       // from when on stops of this service would have been seen
 	Held  map[string]Held // stops by ARN that wait for the next complete look
+
+	Restarts Restarts
 }
 
 // Held is a stop of low confidence that is not recorded yet.
@@ -166,4 +168,7 @@ type Judgement struct {
 	Held    map[string]Held // stops that wait for the next complete look
 	Wants   []Want
 	Claims  []finding.Claim
+
+	Restarts  Restarts  // what is remembered of them after this look
+	Restarted []Restart // those that were not counted before, oldest first
 }

@@ -68,8 +68,8 @@ type Claim struct {
 	// Keeps marks a claim too weak to open a finding and strong enough to keep an open one open: the gap between the
 	// two is what stops findings from flapping.
 	Keeps bool
-	// Blind marks that what would show it cannot be read now, however whole the look was: nothing opens, nothing closes, and
-	// an open finding becomes Unknown with its own words.
+	// Blind marks one that Keeps because what would show it cannot be read now, however whole the look was: an open finding
+	// becomes Unknown, with the words it had.
 	Blind bool
 }
 

@@ -39,7 +39,7 @@ func TestMerge(t *testing.T) {
 	claim := Claim{Type: SilentChurn, Severity: Warning, Since: now.Add(-2 * time.Hour), Count: 4}
 	keeps := claim
 	keeps.Keeps = true
-	blind := Claim{Type: SilentChurn, Blind: true}
+	blind := Claim{Type: SilentChurn, Keeps: true, Blind: true}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for name, c := range map[string]struct {
 		was    []Finding

@@ -42,7 +42,7 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		case ok && c.Blind && f.Open():
 			out = append(out, f.without(fleet.Seen{At: seen.At}, now))
 			delete(claimed, id)
-		case ok && !c.Blind && (f.Open() || !c.Keeps):
+		case ok && (f.Open() || !c.Keeps):
 			out = append(out, f.refresh(c, seen, now))
 			delete(claimed, id)
 		case f.Open():
@@ -52,7 +52,7 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		}
 	}
 	for _, c := range claims {
-		if _, fresh := claimed[[2]string{c.Type, c.Subject}]; fresh && !c.Keeps && !c.Blind {
+		if _, fresh := claimed[[2]string{c.Type, c.Subject}]; fresh && !c.Keeps {
 			out = append(out, Finding{Key: key, Type: c.Type, Subject: c.Subject, Status: False}.refresh(c, seen, now))
 			delete(claimed, [2]string{c.Type, c.Subject})
 		}

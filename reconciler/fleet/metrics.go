@@ -53,7 +53,7 @@ type RestartCounts struct {
 	Seen               // At: the end of the time read; Complete: all of that time was read
 	From     time.Time // its beginning
 	Insights string    // the cluster's setting; "": it could not be read
-	Silent   bool      // the whole cluster has no datum of the metric
+	Absent   time.Time // since when lists of metrics lack the service's containers; zero: not known to
 	Highest  float64   // the service's highest value in that time, where the setting is enabled
 	Series   []RestartSeries
 	Missing  string // why it was not read
