@@ -133,11 +133,13 @@ type descent struct {
 
 // descend reads all services, or gives an error and changes none.
 func (r *reader) descend(ctx context.Context, services []*subject, w window) error {
-	restless := map[string]bool{}
+	silent, restless := map[string]bool{}, map[string]bool{}
 	var clusters, containers, tasks []ask
 	for _, c := range clustersOf(services) {
 		if r.insights.of[c] != fleet.InsightsOff {
-			clusters = append(clusters, ask{metricOf(insightsNamespace, restartCount, "ClusterName", c), func(p []fleet.Point) { restless[c] = highest(p) > 0 }})
+			clusters = append(clusters, ask{metricOf(insightsNamespace, restartCount, "ClusterName", c), func(p []fleet.Point) {
+				silent[c], restless[c] = len(p) == 0, highest(p) > 0
+			}})
 		}
 	}
 	if err := r.ask(ctx, w, "Maximum", clusters); err != nil {
@@ -146,7 +148,7 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 	var all []*descent
 	for _, s := range services {
 		d := &descent{subject: s, deeper: map[string]bool{}}
-		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: true}, From: w.from, Insights: r.insights.of[s.o.Key.Cluster], Absent: r.listed.absent[s.o.Key]}
+		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: !silent[s.o.Key.Cluster]}, From: w.from, Insights: r.insights.of[s.o.Key.Cluster], Absent: r.listed.absent[s.o.Key]}
 		all = append(all, d)
 		switch {
 		case !restless[s.o.Key.Cluster]:

@@ -9,10 +9,8 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-const (
-	recentRestarts = 200     // remembered of a service
-	mostAtOnce     = 24 * 60 // restarts that one datum may stand for: more is not a number of restarts
-)
+// recentRestarts are remembered of a service.
+const recentRestarts = 200
 
 // Restarts is what is remembered of the restarts of a service's containers under their restart policies.
 type Restarts struct {
@@ -60,11 +58,12 @@ func (c court) countRestarts() (Restarts, []Restart) {
 	var found []Restart
 	for _, s := range unread {
 		value, known := was.Values[seriesName(s)]
-		if !known && !c.sinceStart(s, was) && len(s.Points) > 0 {
+		whole := c.sinceStart(s, was)
+		if !known && !whole && len(s.Points) > 0 {
 			value, s.Points = s.Points[0].Value, s.Points[1:] // what was there before anybody looked
 		}
-		at, last := next.Means.count(s.Points, value)
-		found = append(found, c.restartsOf(s, at)...)
+		at, last := next.Means.count(s.Points, value, latest(was.Until, is.From), c.restartAfter(s))
+		found = append(found, c.restartsOf(s, at, whole)...)
 		if delete(next.Values, seriesName(s)); last != 0 {
 			next.Values[seriesName(s)] = last
 		}
@@ -143,24 +142,29 @@ func tooMany(points []fleet.Point, period time.Duration) bool {
 	return false
 }
 
-// count gives the minute of each restart in the points and the last value.
-func (m Meaning) count(points []fleet.Point, value float64) (at []time.Time, last float64) {
+// count gives the minute of each restart in the points and the last value. More than the policy allows since the point before
+// is no number of restarts: nobody saw how it came about.
+func (m Meaning) count(points []fleet.Point, value float64, since time.Time, period time.Duration) (at []time.Time, last float64) {
 	for _, p := range points {
 		n := p.Value
 		if m != Each {
 			n -= value
 		}
-		for range int(min(max(n, 0), mostAtOnce)) {
-			at = append(at, p.At)
+		if n <= 2+p.At.Sub(since).Seconds()/period.Seconds() {
+			for range int(max(n, 0)) {
+				at = append(at, p.At)
+			}
 		}
-		value = p.Value
+		value, since = p.Value, p.At
 	}
 	return at, value
 }
 
-func (c court) restartsOf(s fleet.RestartSeries, at []time.Time) []Restart {
+// restartsOf makes the restarts of one series. How long the container had lived is known from the restart before, and for the
+// first one from the task's start, where all since then was read.
+func (c court) restartsOf(s fleet.RestartSeries, at []time.Time, whole bool) []Restart {
 	began := time.Time{}
-	if t, ok := c.task(s.Task); ok {
+	if t, ok := c.task(s.Task); ok && whole && !t.StartedAt.Before(c.h.Since) {
 		began = t.StartedAt
 	}
 	for _, r := range c.h.Restarts.Recent {

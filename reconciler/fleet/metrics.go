@@ -50,7 +50,7 @@ const (
 
 // RestartCounts is Container Insights' RestartCount of a service's containers.
 type RestartCounts struct {
-	Seen               // At: the end of the time read; Complete: all of that time was read
+	Seen               // At: the end of the time read; Complete: all of it was read, and the cluster has data
 	From     time.Time // its beginning
 	Insights string    // the cluster's setting; "": it could not be read
 	Absent   time.Time // since when lists of metrics lack the service's containers; zero: not known to
