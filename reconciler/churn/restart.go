@@ -10,12 +10,12 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// MetricsEvery is how often metric evidence is read. What was read longer ago than three times that says nothing any more.
+// MetricsEvery is how often metric evidence is read.
 const MetricsEvery = 15 * time.Minute
 
 const (
-	staleMetrics  = 3 * MetricsEvery
-	quietRestarts = 2 * MetricsEvery // the shortest clearing: two readings must show no restart
+	staleMetrics  = 2*MetricsEvery + 10*time.Minute // what was read longer ago says nothing any more: one reading failed, and its data were some minutes old
+	quietRestarts = 2 * MetricsEvery                // the shortest clearing: two readings must show no restart
 )
 
 // Restartable names the containers of the service's running tasks, and of those it would start now, that a restart policy

@@ -29,6 +29,13 @@ func missed(status Status, at time.Time) Finding {
 	return f
 }
 
+// unread is an open finding whose evidence cannot be read since a time.
+func unread(at time.Time) Finding {
+	f := open(True, now.Add(-9*time.Hour))
+	f.Blind = at
+	return f
+}
+
 func closed(at time.Time) Finding {
 	f := open(False, at)
 	f.ClosedAt = at
@@ -62,7 +69,9 @@ func TestMerge(t *testing.T) {
 		"an unknown one closes on complete views as well": {[]Finding{missed(Unknown, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
 		"what cannot be read opens nothing":               {nil, []Claim{blind}, full, "", time.Time{}},
 		"and reopens nothing":                             {[]Finding{closed(ago(time.Hour))}, []Claim{blind}, full, False, ago(time.Hour)},
-		"and makes an open one unknown":                   {[]Finding{missed(True, ago(60*time.Second))}, []Claim{blind}, full, Unknown, ago(time.Hour)},
+		"and leaves an open one, at first":                {[]Finding{open(True, ago(9*time.Hour))}, []Claim{blind}, full, True, ago(time.Hour)},
+		"and for half an hour":                            {[]Finding{unread(ago(29 * time.Minute))}, []Claim{blind}, full, True, ago(time.Hour)},
+		"but not for ever":                                {[]Finding{unread(ago(30 * time.Minute))}, []Claim{blind}, full, Unknown, ago(time.Hour)},
 		"a claim between the two begins the count afresh": {[]Finding{missed(True, ago(60*time.Second))}, []Claim{keeps}, full, True, ago(time.Hour)},
 		"a closed one is kept a week":                     {[]Finding{closed(ago(6 * 24 * time.Hour))}, nil, full, False, ago(time.Hour)},
 		"and then let go":                                 {[]Finding{closed(ago(8 * 24 * time.Hour))}, nil, full, "", time.Time{}},
