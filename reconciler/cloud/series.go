@@ -109,11 +109,7 @@ func minutely(i int, q fleet.Query) types.MetricDataQuery {
 func (a *Account) Metrics(ctx context.Context, like fleet.Metric) ([]fleet.Metric, error) {
 	in := &cloudwatch.ListMetricsInput{Namespace: aws.String(like.Namespace), MetricName: aws.String(like.Name), RecentlyActive: types.RecentlyActivePt3h}
 	for _, d := range like.Dimensions {
-		f := types.DimensionFilter{Name: aws.String(d.Name)}
-		if d.Value != "" {
-			f.Value = aws.String(d.Value)
-		}
-		in.Dimensions = append(in.Dimensions, f)
+		in.Dimensions = append(in.Dimensions, types.DimensionFilter{Name: aws.String(d.Name), Value: optional(d.Value)})
 	}
 	var out []fleet.Metric
 	pages := cloudwatch.NewListMetricsPaginator(a.cw, in)
@@ -127,6 +123,14 @@ func (a *Account) Metrics(ctx context.Context, like fleet.Metric) ([]fleet.Metri
 		}
 	}
 	return out, nil
+}
+
+// optional is nil for "".
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func metricOf(m types.Metric) fleet.Metric {
