@@ -157,7 +157,7 @@ func (b *Book) load(ctx context.Context, key fleet.Key) (Memory, error) {
 		if err != nil {
 			return m, err
 		}
-		m.version, m.Findings, m.written = it.Version, body.Findings, body.Findings
+		m.version, m.Findings, m.History.Restarts, m.written = it.Version, body.Findings, body.Restarts, body
 	case !errors.Is(err, store.ErrNotFound):
 		return m, fmt.Errorf("read memory of %s: %w", key, err)
 	}
@@ -236,12 +236,12 @@ func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
 		}
 		stops = refined
 	}
-	if !sameFindings(m.written, d.Findings) {
-		if err := b.writeFindings(ctx, d, m); err != nil {
+	if is := (memoryBody{d.Findings, d.Restarts}); !m.written.same(is) {
+		if err := b.writeMemory(ctx, d, is, m); err != nil {
 			return err
 		}
 	}
-	m.Findings, m.History.Stops = d.Findings, bounded(stops)
+	m.Findings, m.History.Stops, m.History.Restarts = d.Findings, bounded(stops), d.Restarts
 	return nil
 }
 
@@ -255,20 +255,7 @@ func (b *Book) recordStops(ctx context.Context, d Decision, batch []churn.Stop) 
 		}
 		writes = append(writes, store.Write{Item: w, If: store.Absent})
 	}
-	add := b.count(d, batch)
-	defer b.release(add)
-	for _, c := range add {
-		w, err := c.write()
-		if err != nil {
-			return err
-		}
-		writes = append(writes, w)
-	}
-	if err := b.store.Commit(ctx, writes...); err != nil {
-		return errors.Join(err, b.forget(ctx, add))
-	}
-	b.committed(add)
-	return nil
+	return b.commitCounted(ctx, writes, b.count(d, batch, nil))
 }
 
 func (b *Book) refineStops(ctx context.Context, key fleet.Key, batch, stops []churn.Stop) ([]churn.Stop, error) {
@@ -298,8 +285,10 @@ func (b *Book) stopItem(key fleet.Key, s churn.Stop) (store.Item, error) {
 	return it, err
 }
 
-func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
-	it, err := encode(kindMemory, d.Key.String(), memoryBody{Findings: d.Findings})
+// writeMemory writes what a key's memory is now, and what new restarts add to the counters, in one commit: how far they are
+// counted is part of the memory.
+func (b *Book) writeMemory(ctx context.Context, d Decision, is memoryBody, m *Memory) error {
+	it, err := encode(kindMemory, d.Key.String(), is)
 	if err != nil {
 		return err
 	}
@@ -307,12 +296,20 @@ func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
 	if m.version > 0 {
 		w.If, w.Version = store.IfVersion, m.version
 	}
-	if err := b.store.Commit(ctx, w); err != nil {
+	if err := b.commitCounted(ctx, []store.Write{w}, b.count(d, nil, d.Restarted)); err != nil {
 		return err
 	}
 	m.version++
-	m.written = d.Findings
+	m.written = is
 	return nil
+}
+
+// same leaves out what changes with each reading without a restart: reading it again counts nothing.
+func (m memoryBody) same(is memoryBody) bool {
+	was := m.Restarts
+	recent := is.Restarts.Until.Sub(was.Until) < time.Hour
+	return sameFindings(m.Findings, is.Findings) && recent && was.Means == is.Restarts.Means &&
+		maps.Equal(was.Values, is.Restarts.Values) && slices.Equal(was.Recent, is.Restarts.Recent)
 }
 
 // sameFindings leaves out what changes with each look without saying anything new, LastSeen, the rates and the traits: they

@@ -302,3 +302,34 @@ func TestExpire(t *testing.T) {
 		}
 	}
 }
+
+// Restarts are counted in the commit that remembers up to where they were counted, and those of before the first start are not.
+func TestRestartsAreCountedWithTheirMemory(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	fails := false
+	b := openBook(t, flaky{s, func() (bool, bool) { return fails, false }})
+	restart := func(at time.Time) churn.Restart { return churn.Restart{At: at, Container: "cwagent", Task: "t1"} }
+	before, first, second := restart(noon.Add(-2*time.Hour)), restart(noon.Add(-3*time.Minute)), restart(noon.Add(-2*time.Minute))
+	d := Decision{Key: django, At: noon, Restarted: []churn.Restart{before, first, second},
+		Restarts: churn.Restarts{Until: noon, Means: churn.Each, Recent: []churn.Restart{before, first, second}}}
+	fails = true
+	if err := b.Record(t.Context(), d); err == nil || len(b.due("prod", noon.Add(time.Hour))) != 0 {
+		t.Fatalf("%v, due %v", err, b.due("prod", noon.Add(time.Hour)))
+	}
+	fails = false
+	if err := b.Record(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	d.Restarted, d.Restarts.Until = nil, noon.Add(15*time.Minute) // the next reading found nothing: nothing is written
+	if err := b.Record(t.Context(), d); err != nil || b.peek(django).version != 1 {
+		t.Fatalf("version %d, %v", b.peek(django).version, err)
+	}
+	again := openBook(t, s)
+	due := again.due("prod", noon.Add(time.Hour))
+	if len(due) != 1 || due[0].body.Datum.Metric != alarm.SidecarRestarts || due[0].body.Datum.Value != 2 || len(due[0].body.Datum.Dimensions) != 3 {
+		t.Errorf("due: %+v", due)
+	}
+	if r := again.peek(django).History.Restarts; len(r.Recent) != 3 || !r.Until.Equal(noon) || r.Means != churn.Each {
+		t.Errorf("remembered: %+v", r)
+	}
+}

@@ -113,6 +113,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		wg.Go(func() { c.sweepLoop(ctx, t) })
 		wg.Go(func() { c.definitions.loop(ctx, t) })
 		wg.Go(func() { c.evidence.loop(ctx, t) })
+		wg.Go(func() { newReader(c, t).loop(ctx) })
 	}
 	wg.Go(func() { c.beatLoop(ctx) })
 	schedules := cron.New()

@@ -32,6 +32,11 @@ func (a account) Definition(context.Context, string) (fleet.Definition, error) {
 func (a account) Tail(context.Context, fleet.LogRef, time.Time, time.Time, int) (fleet.Tail, error) {
 	return fleet.Tail{}, nil
 }
+func (a account) Insights(context.Context, []string) (map[string]string, error) { return nil, nil }
+func (a account) Metrics(context.Context, fleet.Metric) ([]fleet.Metric, error) { return nil, nil }
+func (a account) Series(context.Context, []fleet.Query, time.Time, time.Time) ([][]fleet.Point, error) {
+	return nil, nil
+}
 func (a account) Alarms(context.Context, string) ([]alarm.Have, error) { return nil, nil }
 func (a account) PutAlarm(context.Context, alarm.Spec, map[string]string) error {
 	return nil

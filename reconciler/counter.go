@@ -13,7 +13,7 @@ import (
 	"taskwarden/store"
 )
 
-// Counters count stops for graphs. PutMetricData has no client token, so "exactly once" across a crash does not exist;
+// Counters count stops and restarts for graphs. PutMetricData has no client token, so "exactly once" across a crash does not exist;
 // what exists is a datum whose value and timestamp never change once it may have been sent. So each metric, dimensions
 // and minute of recording has one row, whose total is fixed by the commits that record the stops, and which is sent
 // after its minute has closed:
@@ -74,9 +74,26 @@ func (b *Book) readCounters(ctx context.Context) error {
 	return nil
 }
 
-// count gives copies of the rows as they will be when the stops are recorded. Rows are marked busy, so that they are
-// not sent meanwhile; release ends that.
-func (b *Book) count(d Decision, stops []churn.Stop) []*counter {
+// commitCounted commits the writes together with the rows that count gave.
+func (b *Book) commitCounted(ctx context.Context, writes []store.Write, rows []*counter) error {
+	defer b.release(rows)
+	for _, c := range rows {
+		w, err := c.write()
+		if err != nil {
+			return err
+		}
+		writes = append(writes, w)
+	}
+	if err := b.store.Commit(ctx, writes...); err != nil {
+		return errors.Join(err, b.forget(ctx, rows))
+	}
+	b.committed(rows)
+	return nil
+}
+
+// count gives copies of the rows as they will be when the stops and restarts are recorded. Rows are marked busy, so that
+// they are not sent meanwhile; release ends that.
+func (b *Book) count(d Decision, stops []churn.Stop, restarts []churn.Restart) []*counter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.counting {
@@ -90,6 +107,11 @@ func (b *Book) count(d Decision, stops []churn.Stop) []*counter {
 		b.grow(added, d, alarm.UnplannedStops, alarm.ServiceDimensions(d.Key.Cluster, d.Key.Service))
 		if s.Verdict.Sidecar && s.Verdict.Culprit != nil {
 			b.grow(added, d, alarm.SidecarCrashes, alarm.ContainerDimensions(d.Key.Cluster, d.Key.Service, s.Verdict.Culprit.Container))
+		}
+	}
+	for _, r := range restarts {
+		if !r.At.Before(b.targets[d.Key.Target].FirstStart) {
+			b.grow(added, d, alarm.SidecarRestarts, alarm.ContainerDimensions(d.Key.Cluster, d.Key.Service, r.Container))
 		}
 	}
 	out := make([]*counter, 0, len(added))

@@ -38,12 +38,16 @@ func (p Policies) of(key fleet.Key) churn.Policy {
 
 // Decision is what one look at a service means: what to record, what to read next, and why; also when that is nothing.
 type Decision struct {
-	Key      fleet.Key
-	At       time.Time
-	New      []churn.Stop // to be recorded, once each
-	Refined  []churn.Stop // recorded before; evidence has completed them
-	Held     map[string]churn.Held
-	Short    time.Time // since when tasks have been missing; zero: none is
+	Key     fleet.Key
+	At      time.Time
+	New     []churn.Stop // to be recorded, once each
+	Refined []churn.Stop // recorded before; evidence has completed them
+	Held    map[string]churn.Held
+	Short   time.Time // since when tasks have been missing; zero: none is
+
+	Restarts  churn.Restarts
+	Restarted []churn.Restart // to be counted, once each
+
 	Findings []finding.Finding
 	Wants    []churn.Want
 	Changes  []finding.Transition
@@ -54,7 +58,7 @@ type Decision struct {
 // Decide judges one observation. It is pure and total: the same arguments give the same decision.
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
-	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
+	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants, Restarts: j.Restarts, Restarted: j.Restarted}
 	claims := append(advised(j.Claims, o, m.Findings, p.Lint), misconfigured(o, m.Findings, j.Claims, p.Lint)...)
 	if m.Learning {
 		claims = weakened(claims)

@@ -24,6 +24,12 @@ type Observer interface {
 	Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sweep
 	// Definition reads one task definition revision.
 	Definition(ctx context.Context, arn string) (fleet.Definition, error)
+	// Insights reads the setting containerInsights of clusters by name.
+	Insights(ctx context.Context, clusters []string) (map[string]string, error)
+	// Metrics lists the metrics with these dimensions (one without a value: any) that had data in the last three hours.
+	Metrics(ctx context.Context, like fleet.Metric) ([]fleet.Metric, error)
+	// Series reads each query minute by minute in [from, to), in the order of the queries: all of it, or an error.
+	Series(ctx context.Context, queries []fleet.Query, from, to time.Time) ([][]fleet.Point, error)
 	// Tail reads the last lines of a log stream between two times.
 	Tail(ctx context.Context, ref fleet.LogRef, from, to time.Time, lines int) (fleet.Tail, error)
 }

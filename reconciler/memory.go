@@ -27,14 +27,15 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
-	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
-	version  uint64            // of the stored item; 0: never written
-	written  []finding.Finding // as they stand in that item
+	Learning bool       // no complete look at the service's cluster since the start: history is read, nothing opens
+	version  uint64     // of the stored item; 0: never written
+	written  memoryBody // that item
 }
 
 // memoryBody is a Memory as stored; the stops are items of their own.
 type memoryBody struct {
 	Findings []finding.Finding
+	Restarts churn.Restarts
 }
 
 // targetBody is what is stored of a target.

@@ -139,6 +139,14 @@ func (d *definitions) known(o fleet.Observation, findings []finding.Finding) map
 	return out
 }
 
+// of gives one definition, if it is there.
+func (d *definitions) of(arn string) (fleet.Definition, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	def, ok := d.byARN[arn]
+	return def, ok
+}
+
 func (d *definitions) loop(ctx context.Context, t Target) {
 	d.queues.work(t.Name, func(arn string) (again bool) {
 		def, err := d.fetch(ctx, t, arn)

@@ -17,6 +17,7 @@ type view struct {
 	sweeps   map[string]fleet.Sweep     // by target, the last one
 	whole    map[string]fleet.Sweep     // by target, the last complete one
 	logs     map[fleet.Key]map[fleet.LogRef]fleet.Tail
+	metrics  map[fleet.Key]fleet.Metrics // of services that need any
 }
 
 type clusterView struct {
@@ -30,7 +31,7 @@ type clusterView struct {
 func newView() *view {
 	return &view{
 		clusters: map[fleet.Key]*clusterView{}, sweeps: map[string]fleet.Sweep{}, whole: map[string]fleet.Sweep{},
-		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{},
+		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{}, metrics: map[fleet.Key]fleet.Metrics{},
 	}
 }
 
@@ -128,7 +129,7 @@ func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
 func (v *view) observe(key fleet.Key) fleet.Observation {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	o := fleet.Observation{Key: key, Logs: maps.Clone(v.logs[key])}
+	o := fleet.Observation{Key: key, Logs: maps.Clone(v.logs[key]), Metrics: v.metrics[key]}
 	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
 	if c == nil {
 		// Of a cluster never seen a complete sweep says that it is gone; a partial one says nothing.
@@ -170,6 +171,30 @@ func (v *view) dropLogs(key fleet.Key, used map[fleet.LogRef]fleet.Tail) {
 	if len(v.logs[key]) == 0 {
 		delete(v.logs, key)
 	}
+}
+
+// setMetrics keeps what was read of a target's services, instead of all that was read before.
+func (v *view) setMetrics(target string, read map[fleet.Key]fleet.Metrics) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	maps.DeleteFunc(v.metrics, func(key fleet.Key, _ fleet.Metrics) bool { return key.Target == target })
+	maps.Copy(v.metrics, read)
+}
+
+// running gives the task definition of each service of a target.
+func (v *view) running(target string) map[fleet.Key]string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	out := map[fleet.Key]string{}
+	for key, c := range v.clusters {
+		if key.Target != target {
+			continue
+		}
+		for name, s := range c.services {
+			out[fleet.Key{Target: target, Cluster: key.Cluster, Service: name}] = s.TaskDefinition
+		}
+	}
+	return out
 }
 
 // sweep gives a target's last sweep and its last complete one; zero values where there was none.

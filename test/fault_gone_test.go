@@ -18,7 +18,7 @@ func TestOneEmptyLookClosesNothing(t *testing.T) {
 		c := w.run(nil)
 		time.Sleep(9 * time.Hour)
 		was := open(c.Controller)
-		if len(was["django"]) != 2 {
+		if len(was["django"]) != 3 {
 			t.Fatalf("the incident is not seen: %v", was)
 		}
 		c.stop()

@@ -43,6 +43,8 @@ var faultables = []faultable{
 	{op: "cloudwatch:PutMetricAlarm", void: true},
 	{op: "cloudwatch:TagResource", void: true},
 	{op: "cloudwatch:PutMetricData", void: true},
+	{op: "ecs:DescribeClusters", silent: []account.FaultKind{account.FaultEmpty, account.FaultUnknown}}, // once an hour: no older answer to give again
+	{op: "cloudwatch:ListMetrics", silent: []account.FaultKind{account.FaultEmpty, account.FaultHalf, account.FaultNoToken, account.FaultRepeat, account.FaultUnknown}},
 	{op: "cloudwatch:GetMetricData", silent: []account.FaultKind{account.FaultEmpty, account.FaultRepeat, account.FaultUnknown}},
 	{op: "sts:AssumeRole"},
 }

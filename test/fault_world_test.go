@@ -42,7 +42,16 @@ clusters:
       - {name: orders, desired: 1, taskDefinition: {family: orders, containers: [{name: orders, image: "orders:41"}]}}
       - {name: worker, desired: 2, taskDefinition: {family: worker, containers: [{name: worker, image: "worker:12"}]}}
   - name: yard
-    services: [{name: web, desired: 1, taskDefinition: {family: web, containers: [{name: web, image: "web:3"}]}}]
+    containerInsights: enhanced
+    services:
+      - name: web
+        desired: 1
+        taskDefinition:
+          family: web
+          containers:
+            - {name: web, image: "web:3", environment: {OTEL_AWS_APPLICATION_SIGNALS_ENABLED: "true", OTEL_SERVICE_NAME: web}}
+            - {name: fluent-bit, image: "aws-for-fluent-bit:2", essential: false, restartPolicy: {enabled: true}}
+        signals: [{service: web, environment: "ecs:yard", operation: InternalOperation, perMinute: 5}]
 `
 
 // moment is when a fault begins: before the first look, amid an incident with open findings, or while it heals.

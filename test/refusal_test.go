@@ -73,10 +73,10 @@ func TestPlanModeNeedsNoWritePermission(t *testing.T) {
 						planned++
 					}
 				}
-				if want := map[reconciler.Mode]int{reconciler.Plan: 5, reconciler.Off: 0}[mode]; planned != want {
+				if want := map[reconciler.Mode]int{reconciler.Plan: 7, reconciler.Off: 0}[mode]; planned != want {
 					t.Errorf("%d alarms planned, want %d: %+v", planned, want, c.Alarms())
 				}
-				if len(open(c.Controller)["django"]) != 2 {
+				if len(open(c.Controller)["django"]) != 3 {
 					t.Errorf("the incident is not seen: %v", open(c.Controller))
 				}
 			})
@@ -229,7 +229,7 @@ func TestDeniedReadsConcludeNothing(t *testing.T) {
 				c := w.run(nil)
 				defer c.stop()
 				time.Sleep(9 * time.Hour)
-				if len(open(c.Controller)["django"]) != 2 {
+				if len(open(c.Controller)["django"]) != 3 {
 					t.Fatalf("the incident is not seen: %v", open(c.Controller))
 				}
 				w.account.Deny(action)
@@ -241,7 +241,7 @@ func TestDeniedReadsConcludeNothing(t *testing.T) {
 					}
 					named = named || f.Type == finding.Unobservable && f.Open() && strings.Contains(f.Message, action)
 				}
-				if kept != 2 || !named {
+				if kept != 3 || !named {
 					t.Errorf("%d findings kept, action named: %t: %+v", kept, named, c.Findings())
 				}
 				for _, s := range c.Services() {
@@ -272,7 +272,7 @@ func TestRestartRemembers(t *testing.T) {
 		c = w.run(nil)
 		defer c.stop()
 		time.Sleep(90 * time.Second)
-		if len(open(c.Controller)["django"]) != 2 || opened == 0 {
+		if len(open(c.Controller)["django"]) != 3 || opened == 0 {
 			t.Errorf("findings after the restart: %v", open(c.Controller))
 		}
 		if n := w.logs.FilterMessage("finding opened").Len(); n != 0 {

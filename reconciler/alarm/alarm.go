@@ -20,11 +20,13 @@ type Kind string
 
 // Kinds whose gauges exist.
 const (
-	SilentChurn  Kind = "silent-churn"
-	SidecarCrash Kind = "sidecar-crash"
-	SidecarDown  Kind = "sidecar-down"
-	TargetBlind  Kind = "target-blind"
-	Heartbeat    Kind = "controller-heartbeat"
+	SilentChurn    Kind = "silent-churn"
+	SidecarCrash   Kind = "sidecar-crash"
+	SidecarRestart Kind = "sidecar-restart"
+	SidecarDown    Kind = "sidecar-down"
+	TelemetryFlood Kind = "telemetry-flood"
+	TargetBlind    Kind = "target-blind"
+	Heartbeat      Kind = "controller-heartbeat"
 )
 
 // Dimension of a metric.

@@ -8,10 +8,11 @@ import (
 
 // Metric names beside the gauges, which are named as their findings.
 const (
-	UnplannedStops = "UnplannedStops" // counter, by service
-	SidecarCrashes = "SidecarCrashes" // counter, by container
-	HeartbeatName  = "Heartbeat"      // by controller
-	SweepAge       = "SweepAge"       // seconds, by controller and target
+	UnplannedStops  = "UnplannedStops"  // counter, by service
+	SidecarCrashes  = "SidecarCrashes"  // counter, by container
+	SidecarRestarts = "SidecarRestarts" // counter, by container
+	HeartbeatName   = "Heartbeat"       // by controller
+	SweepAge        = "SweepAge"        // seconds, by controller and target
 )
 
 // clearing is how long a gauge says 0 after its finding closed (CONTRACT section 5).
@@ -19,9 +20,11 @@ const clearing = 10 * time.Minute
 
 // gauges are the finding types that put one, and whether it is per container.
 var gauges = map[string]bool{
-	finding.SilentChurn:  false,
-	finding.SidecarCrash: true,
-	finding.SidecarDown:  true,
+	finding.SilentChurn:       false,
+	finding.SidecarCrash:      true,
+	finding.SidecarRestarting: true,
+	finding.SidecarDown:       true,
+	finding.TelemetryFlood:    false,
 }
 
 // Gauges are the data that the findings put in the minute of now: 1 while a finding is open, 0 for ten minutes after it

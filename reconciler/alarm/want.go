@@ -27,6 +27,10 @@ func Fleet(owner, target string, a Actions) []Spec {
 			"Tasks of a service stop and nobody planned it, while the service looks healthy."),
 		gaugeAlarm(owner, target, SidecarCrash, finding.SidecarCrash, "ClusterName, ContainerName, ServiceName", a,
 			"A sidecar's end stopped tasks of a service."),
+		gaugeAlarm(owner, target, SidecarRestart, finding.SidecarRestarting, "ClusterName, ContainerName, ServiceName", a,
+			"A restart policy brings a container back again and again, which no ECS API and no event shows."),
+		gaugeAlarm(owner, target, TelemetryFlood, finding.TelemetryFlood, "ClusterName, ServiceName", a,
+			"A service's own loop floods its telemetry."),
 		gaugeAlarm(owner, target, SidecarDown, finding.SidecarDown, "ClusterName, ContainerName, ServiceName", a,
 			"A sidecar is dead inside running tasks: what it did (telemetry, logs, proxying) is silently not done."),
 	}

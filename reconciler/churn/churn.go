@@ -128,6 +128,8 @@ type History struct {
 	// or could not look, for longer than AWS shows stopped tasks. Zero: there was no hole.
 	Watched time.Time
 	Short   time.Time // as the last judgement had it
+
+	Restarts Restarts
 }
 
 // Held is a stop of low confidence that is not recorded yet.
@@ -174,4 +176,7 @@ type Judgement struct {
 	Wants   []Want
 	Short   time.Time // since when fewer tasks run than are wanted, and no deployment goes on; zero: not now
 	Claims  []finding.Claim
+
+	Restarts  Restarts  // what is remembered of them after this look
+	Restarted []Restart // those that were not counted before, oldest first
 }

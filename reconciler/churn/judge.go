@@ -18,7 +18,8 @@ import (
 //     look no longer shows is recorded as it was last judged: AWS has forgotten the task, and nothing will make it surer.
 //   - Refined: recorded stops whose wanted logs have come, were found nowhere, or can be looked for now.
 //   - Wants: logs of unplanned stops, at most 20 stops a look, newest first.
-//   - Claims: SilentChurn, SidecarCrash and SidecarDown; none of a service that is gone.
+//   - Restarts, Restarted: the restarts that metrics show and that were not counted before.
+//   - Claims: none of a service that is gone.
 func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
 	var j Judgement
 	recorded := make(map[string]bool, len(h.Stops))
@@ -41,13 +42,14 @@ func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
 		}
 	}
 	j.Wants = wants(stops, o)
-	j.Short = shortSince(o, h.Short)
+	j.Short, j.Restarts = shortSince(o, h.Short), h.Restarts
 	if !o.Gone {
 		for _, s := range j.New {
 			recorded[s.TaskARN] = true
 		}
 		c := court{o: o, h: h, p: p, now: now, stops: byTime(stops), known: recorded, short: j.Short}
-		j.Claims = slices.Concat(c.silentChurn(), c.sidecarCrashes(), c.sidecarsDown())
+		j.Restarts, j.Restarted = c.countRestarts()
+		j.Claims = slices.Concat(c.silentChurn(), c.sidecarCrashes(), c.sidecarsDown(), c.restarting(j.Restarts), c.flood())
 	}
 	return j
 }

@@ -50,6 +50,7 @@ func containerDefinitionOf(c types.ContainerDefinition, allow fleet.AllowList) f
 		Image:             aws.ToString(c.Image),
 		Essential:         c.Essential == nil || *c.Essential,
 		Restart:           c.RestartPolicy != nil && aws.ToBool(c.RestartPolicy.Enabled),
+		RestartPeriod:     restartPeriod(c.RestartPolicy),
 		HealthCheck:       checked(c.HealthCheck),
 		Memory:            int(aws.ToInt32(c.Memory)),
 		MemoryReservation: int(aws.ToInt32(c.MemoryReservation)),
@@ -74,6 +75,13 @@ func containerDefinitionOf(c types.ContainerDefinition, allow fleet.AllowList) f
 		out.Secrets = append(out.Secrets, aws.ToString(s.Name))
 	}
 	return out
+}
+
+func restartPeriod(p *types.ContainerRestartPolicy) int {
+	if p == nil {
+		return 0
+	}
+	return int(aws.ToInt32(p.RestartAttemptPeriod))
 }
 
 // checked tells whether a health check is defined: the command NONE switches off the image's own.

@@ -44,6 +44,9 @@ func all(ctx context.Context, a *Account) map[string]error {
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
 	errs["PutData"] = a.PutData(ctx, datum)
 	_, errs["Maxima"] = a.Maxima(ctx, datum)
+	_, errs["Series"] = a.Series(ctx, []fleet.Query{{Metric: fleet.Metric{Namespace: "N", Name: "M"}, Statistic: "Maximum"}}, now.Add(-time.Hour), now)
+	_, errs["Metrics"] = a.Metrics(ctx, fleet.Metric{Namespace: "N", Name: "M"})
+	_, errs["Insights"] = a.Insights(ctx, []string{"prod-000"})
 	return errs
 }
 
@@ -127,7 +130,8 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 
 func TestPolicyFor(t *testing.T) {
 	want := []string{
-		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
+		"cloudwatch:ListTagsForResource", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
 		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 	}

@@ -114,7 +114,7 @@ func TestExitCodeZeroIsNotNone(t *testing.T) {
 func TestDefinitionMapping(t *testing.T) {
 	full := types.ContainerDefinition{
 		Name: aws.String("app"), Image: aws.String("im"), Essential: aws.Bool(true), Memory: aws.Int32(512), MemoryReservation: aws.Int32(256),
-		RestartPolicy: &types.ContainerRestartPolicy{Enabled: aws.Bool(true)}, HealthCheck: &types.HealthCheck{Command: []string{"CMD", "true"}},
+		RestartPolicy: &types.ContainerRestartPolicy{Enabled: aws.Bool(true), RestartAttemptPeriod: aws.Int32(60)}, HealthCheck: &types.HealthCheck{Command: []string{"CMD", "true"}},
 		LogConfiguration: &types.LogConfiguration{LogDriver: "awslogs", Options: map[string]string{"awslogs-group": "g", "awslogs-region": "r", "mode": "x", "splunk-token": "hunter2"}},
 		DependsOn:        []types.ContainerDependency{{ContainerName: aws.String("init"), Condition: "SUCCESS"}},
 		PortMappings:     []types.PortMapping{{ContainerPort: aws.Int32(8080)}, {}},
@@ -131,7 +131,7 @@ func TestDefinitionMapping(t *testing.T) {
 	want := fleet.Definition{
 		ARN: "arn", Family: "fam", Revision: 26, NetworkMode: "awsvpc", Memory: 1024, RegisteredAt: second(1), RegisteredBy: "by",
 		Containers: []fleet.ContainerDefinition{{
-			Name: "app", Image: "im", Essential: true, Restart: true, HealthCheck: true, Memory: 512, MemoryReservation: 256, LogDriver: "awslogs",
+			Name: "app", Image: "im", Essential: true, Restart: true, RestartPeriod: 60, HealthCheck: true, Memory: 512, MemoryReservation: 256, LogDriver: "awslogs",
 			LogOptions: map[string]string{"awslogs-group": "g", "awslogs-region": "r"}, DependsOn: []fleet.Dependency{{Container: "init", Condition: "SUCCESS"}},
 			Ports: []int{8080}, Env: []fleet.EnvVar{{Name: "OTEL_TRACES_SAMPLER", Value: "xray", Kept: true}, {Name: "PASSWORD"}},
 			Secrets: []string{"TOKEN"}, EnvFiles: 2, Command: true,

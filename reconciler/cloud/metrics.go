@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/fleet"
 )
 
 const (
@@ -85,51 +84,25 @@ func (a *Account) Maxima(ctx context.Context, data []alarm.Datum) ([]float64, er
 	return out, nil
 }
 
-// maxima fills out for the data with the indexes of, all of one minute. A query's id is its datum's index.
+// maxima fills out for the data with the indexes of, all of one minute.
 func (a *Account) maxima(ctx context.Context, minute time.Time, data []alarm.Datum, of []int, out []float64) error {
 	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(minute), EndTime: aws.Time(minute.Add(time.Minute))}
-	for _, i := range of {
-		in.MetricDataQueries = append(in.MetricDataQueries, maximumQuery(i, data[i]))
+	for n, i := range of {
+		in.MetricDataQueries = append(in.MetricDataQueries, minutely(n, maximumOf(data[i])))
 	}
-	states := map[string]types.StatusCode{}
-	pages := cloudwatch.NewGetMetricDataPaginator(a.cw, in)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return plain(err)
-		}
-		for _, r := range page.MetricDataResults {
-			id := aws.ToString(r.Id)
-			states[id] = r.StatusCode
-			i, err := strconv.Atoi(strings.TrimPrefix(id, "m"))
-			if err != nil || i < 0 || i >= len(out) {
-				return fmt.Errorf("CloudWatch answered for %q, which was not asked", id)
-			}
-			for _, v := range r.Values {
-				if math.IsNaN(out[i]) || v > out[i] {
-					out[i] = v
-				}
+	return a.results(ctx, in, func(q int, r types.MetricDataResult) {
+		for _, v := range r.Values {
+			if i := of[q]; math.IsNaN(out[i]) || v > out[i] {
+				out[i] = v
 			}
 		}
-	}
-	for _, q := range in.MetricDataQueries {
-		if s := states[*q.Id]; s != types.StatusCodeComplete {
-			return fmt.Errorf("CloudWatch did not finish (%q)", s)
-		}
-	}
-	return nil
+	})
 }
 
-func maximumQuery(i int, d alarm.Datum) types.MetricDataQuery {
-	return types.MetricDataQuery{
-		Id: aws.String("m" + strconv.Itoa(i)),
-		MetricStat: &types.MetricStat{
-			Metric: &types.Metric{
-				Namespace: aws.String(alarm.Namespace), MetricName: aws.String(d.Metric), Dimensions: dimensionList(d.Dimensions),
-			},
-			Period: aws.Int32(60),
-			Stat:   aws.String(statistic),
-		},
-		ReturnData: aws.Bool(true),
+func maximumOf(d alarm.Datum) fleet.Query {
+	q := fleet.Query{Metric: fleet.Metric{Namespace: alarm.Namespace, Name: d.Metric}, Statistic: statistic}
+	for _, dim := range d.Dimensions {
+		q.Dimensions = append(q.Dimensions, fleet.Dimension(dim))
 	}
+	return q
 }

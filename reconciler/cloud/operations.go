@@ -8,9 +8,9 @@ type Class string
 // Classes, from the harmless to the risky.
 const (
 	Access    Class = "access"    // getting credentials; always allowed, to the STS client alone
-	Read      Class = "read"      // looking at clusters, services, tasks, definitions and alarms
+	Read      Class = "read"      // looking at clusters, services, tasks, definitions, alarms and metrics
 	Evidence  Class = "evidence"  // reading the log lines of dead containers
-	Metrics   Class = "metrics"   // putting this product's own metrics, and reading back what was put
+	Metrics   Class = "metrics"   // putting this product's own metrics
 	Alarms    Class = "alarms"    // making and tagging alarms
 	Remediate Class = "remediate" // registering task definitions and changing services
 )
@@ -44,6 +44,7 @@ func Operations() []Operation {
 	return []Operation{
 		{"sts", "AssumeRole", "sts:AssumeRole", "sts", Access, true},
 		{"ecs", "ListClusters", "ecs:ListClusters", "ecs-cluster-read", Read, true},
+		{"ecs", "DescribeClusters", "ecs:DescribeClusters", "ecs-cluster-read", Read, true},
 		{"ecs", "ListServices", "ecs:ListServices", "ecs-service-read", Read, true},
 		{"ecs", "DescribeServices", "ecs:DescribeServices", "ecs-service-read", Read, true},
 		{"ecs", "ListTasks", "ecs:ListTasks", "ecs-resource-read", Read, true},
@@ -63,16 +64,17 @@ func Operations() []Operation {
 		{"cloudwatch", "PutMetricAlarm", "cloudwatch:PutMetricAlarm", "alarms-write", Alarms, true},
 		{"cloudwatch", "TagResource", "cloudwatch:TagResource", "alarm-tags-write", Alarms, true},
 		{"cloudwatch", "PutMetricData", "cloudwatch:PutMetricData", "metrics-write", Metrics, false},
-		{"cloudwatch", "GetMetricData", "cloudwatch:GetMetricData", "metrics-read", Metrics, true},
+		{"cloudwatch", "GetMetricData", "cloudwatch:GetMetricData", "metrics-read", Read, true},
+		{"cloudwatch", "ListMetrics", "cloudwatch:ListMetrics", "metrics-list", Read, true},
 	}
 }
 
 // Buckets are the rates. The ECS rows are the categories of "Request throttling for the Amazon ECS API": all actions of
 // a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
 // ours, well inside the quotas of CloudWatch (PutMetricAlarm 3/s, DescribeAlarms 9/s which ECS itself uses to watch
-// deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s), of CloudWatch
-// Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of CloudFormation, whose rates are not
-// published and which deployments need, and of STS.
+// deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s, ListMetrics 25/s),
+// of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of CloudFormation, whose rates
+// are not published and which deployments need, and of STS.
 func Buckets() []Bucket {
 	return []Bucket{
 		{"ecs-cluster-read", 50, 20, true},
@@ -92,6 +94,7 @@ func Buckets() []Bucket {
 		{"metrics-write", 20, 20, false},
 		{"metrics-read", 10, 10, false},
 		{"stacks-read", 2, 2, false},
+		{"metrics-list", 5, 5, false},
 		{"sts", 5, 5, false},
 	}
 }

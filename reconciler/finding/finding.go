@@ -16,7 +16,9 @@ import (
 const (
 	SilentChurn       = "SilentChurn"
 	SidecarCrash      = "SidecarCrash"
+	SidecarRestarting = "SidecarRestarting"
 	SidecarDown       = "SidecarDown"
+	TelemetryFlood    = "TelemetryFlood"
 	OTELMisconfigured = "OTELMisconfigured"
 	Unobservable      = "Unobservable"
 )
@@ -67,6 +69,9 @@ type Claim struct {
 	// Keeps marks a claim too weak to open a finding and strong enough to keep an open one open: the gap between the
 	// two is what stops findings from flapping.
 	Keeps bool
+	// Blind marks one that Keeps because what would show it cannot be read now, however whole the look was: after half an hour
+	// an open finding becomes Unknown, with the words it had.
+	Blind bool
 	Detail
 }
 
@@ -86,7 +91,9 @@ type Finding struct {
 	// Missed is the first complete look since LastSeen that did not show it; zero where there was none. It is not stored:
 	// after a restart the looks are counted afresh.
 	Missed time.Time `json:"-"`
-	Count  int
+	// Blind is the first look since LastSeen at which its evidence could not be read. It is not stored either.
+	Blind time.Time `json:"-"`
+	Count int
 	Detail
 }
 

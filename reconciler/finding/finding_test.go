@@ -29,6 +29,13 @@ func missed(status Status, at time.Time) Finding {
 	return f
 }
 
+// unread is an open finding whose evidence cannot be read since a time.
+func unread(at time.Time) Finding {
+	f := open(True, now.Add(-9*time.Hour))
+	f.Blind = at
+	return f
+}
+
 func closed(at time.Time) Finding {
 	f := open(False, at)
 	f.ClosedAt = at
@@ -42,6 +49,7 @@ func TestMerge(t *testing.T) {
 	old, news := claim, claim
 	old.Last, news.Last = now.Add(-3*time.Hour), now.Add(-time.Hour)
 	knew := func(f Finding) Finding { f.Last = now.Add(-3 * time.Hour); return f }
+	blind := Claim{Type: SilentChurn, Keeps: true, Blind: true}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for name, c := range map[string]struct {
 		was    []Finding
@@ -65,6 +73,11 @@ func TestMerge(t *testing.T) {
 		"nor do two within a minute":                      {[]Finding{missed(True, ago(59*time.Second))}, nil, full, True, ago(time.Hour)},
 		"no claim on complete views for a minute closes":  {[]Finding{missed(True, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
 		"an unknown one closes on complete views as well": {[]Finding{missed(Unknown, ago(60*time.Second))}, nil, full, False, ago(time.Hour)},
+		"what cannot be read opens nothing":               {nil, []Claim{blind}, full, "", time.Time{}},
+		"and reopens nothing":                             {[]Finding{closed(ago(time.Hour))}, []Claim{blind}, full, False, ago(time.Hour)},
+		"and leaves an open one, at first":                {[]Finding{open(True, ago(9*time.Hour))}, []Claim{blind}, full, True, ago(time.Hour)},
+		"and for half an hour":                            {[]Finding{unread(ago(29 * time.Minute))}, []Claim{blind}, full, True, ago(time.Hour)},
+		"but not for ever":                                {[]Finding{unread(ago(30 * time.Minute))}, []Claim{blind}, full, Unknown, ago(time.Hour)},
 		"a claim between the two begins the count afresh": {[]Finding{missed(True, ago(60*time.Second))}, []Claim{keeps}, full, True, ago(time.Hour)},
 		"a closed one is kept a week":                     {[]Finding{closed(ago(6 * 24 * time.Hour))}, nil, full, False, ago(time.Hour)},
 		"and then let go":                                 {[]Finding{closed(ago(8 * 24 * time.Hour))}, nil, full, "", time.Time{}},

@@ -12,6 +12,9 @@ const (
 	// settle is how long complete looks must lack a claim before its finding closes (CONTRACT section 3). It is counted
 	// from the first look that lacks it, so that it takes two: one answer of AWS that is whole and wrong closes nothing.
 	settle = 60 * time.Second
+	// patience is how long a finding stays as it is while its evidence cannot be read: a process that just started has not
+	// read it yet.
+	patience = 30 * time.Minute
 	// keepClosed is how long a closed finding stays listed under ?status=all.
 	keepClosed = 7 * 24 * time.Hour
 )
@@ -21,7 +24,8 @@ const (
 //	claim          was       complete look    becomes
 //	opens          -/closed  any              True, first seen at the claim's Since; a closed one only on newer evidence
 //	opens, keeps   open      any              True
-//	keeps          -/closed  any              unchanged
+//	keeps, blind   -/closed  any              unchanged
+//	blind          open      any              unchanged; blind for >= patience: Unknown
 //	none           open      no               Unknown: nothing may be concluded
 //	none           open      yes, first       unchanged, Missed at the look
 //	none           open      yes, < settle    unchanged
@@ -38,6 +42,9 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		id := [2]string{f.Type, f.Subject}
 		c, ok := claimed[id]
 		switch {
+		case ok && c.Blind && f.Open():
+			out = append(out, f.unread(seen))
+			delete(claimed, id)
 		case ok && (f.Open() || !c.Keeps && c.news(f)):
 			out = append(out, f.refresh(c, seen, now))
 			delete(claimed, id)
@@ -70,9 +77,19 @@ func (f Finding) refresh(c Claim, seen fleet.Seen, now time.Time) Finding {
 		}
 		f.ClosedAt = time.Time{}
 	}
-	f.Status, f.LastSeen, f.Missed = True, seen.At, time.Time{}
+	f.Status, f.LastSeen, f.Missed, f.Blind = True, seen.At, time.Time{}, time.Time{}
 	f.Severity, f.Reason, f.Message, f.Evidence = c.Severity, c.Reason, c.Message, c.Evidence
 	f.Count, f.Detail = cmp.Or(c.Count, 1), c.Detail
+	return f
+}
+
+func (f Finding) unread(seen fleet.Seen) Finding {
+	switch {
+	case f.Blind.IsZero():
+		f.Blind = seen.At
+	case seen.At.Sub(f.Blind) >= patience:
+		f.Status = Unknown
+	}
 	return f
 }
 

@@ -13,7 +13,7 @@ import (
 type AllowList struct{ names []string }
 
 // builtin holds the settings of OpenTelemetry and Application Signals that are judged and that carry no credentials.
-// OTEL_EXPORTER_OTLP_HEADERS and its like carry API keys and stay out.
+// OTEL_EXPORTER_OTLP_HEADERS and its like carry API keys and stay out; of OTEL_RESOURCE_ATTRIBUTES only what names a service is kept.
 var builtin = []string{
 	"AWS_XRAY_DAEMON_ADDRESS",
 	"OTEL_AWS_APPLICATION_SIGNALS_ENABLED",
@@ -30,6 +30,7 @@ var builtin = []string{
 	"OTEL_PROPAGATORS",
 	"OTEL_PYTHON_CONFIGURATOR",
 	"OTEL_PYTHON_DISTRO",
+	"OTEL_RESOURCE_ATTRIBUTES",
 	"OTEL_SDK_DISABLED",
 	"OTEL_SERVICE_NAME",
 	"OTEL_TRACES_EXPORTER",
@@ -55,7 +56,23 @@ func (a AllowList) Reduce(name, value string) EnvVar {
 	if _, ok := slices.BinarySearch(a.names, name); !ok {
 		return EnvVar{Name: name}
 	}
+	if name == "OTEL_RESOURCE_ATTRIBUTES" {
+		value = namingAttributes(value)
+	}
 	return EnvVar{Name: name, Value: withoutUser(value), Kept: true}
+}
+
+// naming are the resource attributes that name a service's metrics; anything else in the list may be private.
+var naming = []string{"aws.hostedin.environment", "deployment.environment", "deployment.environment.name", "service.name"}
+
+func namingAttributes(value string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(value, ",") {
+		if name, _, _ := strings.Cut(pair, "="); slices.Contains(naming, strings.TrimSpace(name)) {
+			kept = append(kept, strings.TrimSpace(pair))
+		}
+	}
+	return strings.Join(kept, ",")
 }
 
 func withoutUser(value string) string {

@@ -22,6 +22,7 @@ type ContainerDefinition struct {
 	Image             string
 	Essential         bool // AWS's default is true
 	Restart           bool // a restart policy is enabled
+	RestartPeriod     int  // seconds that it must have run to be restarted; 0: AWS's default
 	HealthCheck       bool
 	Memory            int // MiB, hard limit; 0: not set
 	MemoryReservation int
@@ -59,6 +60,25 @@ func (d Definition) Container(name string) (ContainerDefinition, bool) {
 		}
 	}
 	return ContainerDefinition{}, false
+}
+
+// RestartAfter is how long the container must have run to be restarted: restartAttemptPeriod, 60 to 1800 seconds, 300 where
+// it is left out (ContainerRestartPolicy in the ECS API reference). It is the shortest time between two restarts.
+func (c ContainerDefinition) RestartAfter() time.Duration {
+	if c.RestartPeriod == 0 {
+		return 300 * time.Second
+	}
+	return time.Duration(c.RestartPeriod) * time.Second
+}
+
+// Setting is the value of the environment variable, as far as it was kept.
+func (c ContainerDefinition) Setting(name string) (string, bool) {
+	for _, e := range c.Env {
+		if e.Name == name && e.Kept {
+			return e.Value, true
+		}
+	}
+	return "", false
 }
 
 // Helper tells whether another container waits for this one to complete: then its ending well is its purpose (the

@@ -164,6 +164,7 @@ type containerDocument struct {
 	MemoryReservation int    `json:"memoryReservation"`
 	RestartPolicy     *struct {
 		Enabled bool `json:"enabled"`
+		Period  int  `json:"restartAttemptPeriod"`
 	} `json:"restartPolicy"`
 	HealthCheck *struct {
 		Command []string `json:"command"`
@@ -214,6 +215,9 @@ func (c containerDocument) reduce(allow AllowList) ContainerDefinition {
 		Memory:      c.Memory, MemoryReservation: c.MemoryReservation,
 		EnvFiles: len(c.EnvironmentFiles),
 		Command:  len(c.Command)+len(c.EntryPoint) > 0,
+	}
+	if c.RestartPolicy != nil {
+		out.RestartPeriod = c.RestartPolicy.Period
 	}
 	if c.LogConfiguration != nil {
 		out.LogDriver = c.LogConfiguration.Driver

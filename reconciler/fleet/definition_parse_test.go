@@ -20,7 +20,7 @@ const fullDefinition = `{"taskDefinition": {
      "portMappings": [{"containerPort": 8080}], "healthCheck": {"command": ["CMD-SHELL", "true"]},
      "dependsOn": [{"containerName": "init", "condition": "SUCCESS"}],
      "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g", "splunk-token": "hunter2"}}},
-    {"name": "agent", "image": "a", "essential": false, "restartPolicy": {"enabled": true}, "healthCheck": {"command": ["NONE"]}},
+    {"name": "agent", "image": "a", "essential": false, "restartPolicy": {"enabled": true, "restartAttemptPeriod": 120}, "healthCheck": {"command": ["NONE"]}},
     {"name": "init", "image": "i", "essential": false, "restartPolicy": null, "healthCheck": null, "environment": null}
   ]}, "tags": []}`
 
@@ -36,7 +36,7 @@ func TestParseDefinition(t *testing.T) {
 				Env:     []EnvVar{{"OTEL_TRACES_SAMPLER", "xray", true}, {"PASSWORD", "", false}},
 				Secrets: []string{"TOKEN"}, EnvFiles: 1, Command: true,
 			},
-			{Name: "agent", Image: "a", Restart: true},
+			{Name: "agent", Image: "a", Restart: true, RestartPeriod: 120},
 			{Name: "init", Image: "i"},
 		},
 	}
@@ -108,4 +108,18 @@ func FuzzParseDefinition(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestResourceAttributesKeepOnlyNames(t *testing.T) {
+	for value, want := range map[string]string{
+		"service.name=django,deployment.environment=prod":     "service.name=django,deployment.environment=prod",
+		" api.key=hunter2, service.name=a b ,team=x":          "service.name=a b",
+		"password=hunter2,aws.hostedin.environment=ecs:prod,": "aws.hostedin.environment=ecs:prod",
+		"hunter2": "",
+		"service.name.secret=hunter2,deployment.environment.name=eu": "deployment.environment.name=eu",
+	} {
+		if got := NewAllowList().Reduce("OTEL_RESOURCE_ATTRIBUTES", value); got.Value != want || !got.Kept {
+			t.Errorf("%q: kept %q", value, got.Value)
+		}
+	}
 }

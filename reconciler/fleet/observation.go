@@ -20,6 +20,7 @@ type Observation struct {
 	Tasks       []Task                // running ones, and the stopped ones that AWS still shows
 	Definitions map[string]Definition // by ARN; those fetched so far
 	Logs        map[LogRef]Tail       // what earlier judgements asked for
+	Metrics     Metrics               // as last read, behind the looks
 }
 
 // Cluster is what one sweep saw of one cluster.

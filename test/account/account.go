@@ -26,7 +26,9 @@ type Account struct {
 	families map[string][]*definition // by family, revisions in order
 	logs     logs
 	metrics  *cloudwatch.Service
-	alarms   int // transitions of metrics already narrated
+	// eachMinute: RestartCount holds the restarts of its minute, not the total.
+	eachMinute bool
+	alarms     int // transitions of metrics already narrated
 
 	calls    []Call
 	counts   map[string]int
@@ -72,6 +74,9 @@ func New(scenario Scenario, start time.Time) (*Account, error) {
 	}
 	for _, s := range scenario.Timeline {
 		a.plan(s)
+	}
+	if a.eachMinute = scenario.RestartCount != "total"; scenario.publishes() {
+		a.agenda.put(a.now.Truncate(time.Minute).Add(time.Minute), a.publish)
 	}
 	a.advance(a.start)
 	a.pending = nil

@@ -19,6 +19,8 @@ type container struct {
 	began     time.Time // its last start
 	epoch     int       // counts starts and changes of model, so that an older life's end does not apply
 	log       *stream
+	restarted int // by its restart policy
+	published int // of those, in Container Insights
 }
 
 func (t *task) newContainer(s *spec) *container {
@@ -67,6 +69,8 @@ func (c *container) resume(length, age time.Duration) {
 		c.dieAfter(length-age, life)
 	case c.spec.restart && length > 0:
 		c.began = a.now.Add(-age % length)
+		c.restarted = int(age / length)
+		c.published = c.restarted
 		c.dieAfter(length-age%length, life)
 	default: // such as an init container: it has been done for long
 		c.stop(life.Exit, life.Text)

@@ -71,12 +71,18 @@ func fill(text string, overrides map[string]string) (string, error) {
 
 // Validate says what is wrong with a scenario, naming the place, or gives nil.
 func (s Scenario) Validate() error {
+	if !slices.Contains([]string{"", "total", "delta"}, s.RestartCount) {
+		return fmt.Errorf("restartCount %q: use total or delta", s.RestartCount)
+	}
 	clusters := map[string]bool{}
 	for _, c := range s.Clusters {
 		if c.Name == "" || clusters[c.Name] {
 			return fmt.Errorf("clusters: the name %q is empty or there twice", c.Name)
 		}
 		clusters[c.Name] = true
+		if !slices.Contains([]string{"", "disabled", "enabled", "enhanced"}, c.ContainerInsights) {
+			return fmt.Errorf("cluster %s: containerInsights %q: use disabled, enabled or enhanced", c.Name, c.ContainerInsights)
+		}
 		services := map[string]bool{}
 		for _, v := range c.Services {
 			if v.Name == "" || services[v.Name] {
@@ -106,6 +112,11 @@ func (v Service) validate() error {
 		return fmt.Errorf("taskDefinition.containers is empty")
 	case !slices.Contains([]string{"", "off", "stop", "rollback"}, v.CircuitBreaker):
 		return fmt.Errorf("circuitBreaker %q: use off, stop or rollback", v.CircuitBreaker)
+	}
+	for i, g := range v.Signals {
+		if g.Service == "" || g.Environment == "" || g.Operation == "" || (g.RemoteService == "") != (g.RemoteOperation == "") {
+			return fmt.Errorf("signals[%d]: service, environment and operation are needed, and remoteService goes with remoteOperation", i)
+		}
 	}
 	var names []string
 	for i, c := range v.TaskDefinition.Containers {

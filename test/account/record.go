@@ -158,6 +158,7 @@ func (a *Account) recordStop(t *task) {
 func (a *Account) recordRestart(c *container, exit int) {
 	r := Restart{At: a.now, Cluster: c.task.service.cluster.name, Service: c.task.service.Name, TaskARN: c.task.arn, Container: c.spec.name, ExitCode: exit}
 	a.restarts = append(a.restarts, r)
+	c.restarted++
 	a.emit(Event{Kind: "restart", Cluster: r.Cluster, Service: r.Service, Text: "container " + r.Container + " restarted by its policy"})
 }
 

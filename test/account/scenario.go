@@ -12,10 +12,13 @@ type Scenario struct {
 	Seed uint64 `yaml:"seed,omitempty"`
 	// History is how long the world has been going before the account is opened: its deaths, service events and log
 	// streams are there to be found.
-	History  Span      `yaml:"history,omitempty"`
-	Timing   Timing    `yaml:"timing,omitempty"`
-	Clusters []Cluster `yaml:"clusters"`
-	Timeline []Step    `yaml:"timeline,omitempty"`
+	History Span   `yaml:"history,omitempty"`
+	Timing  Timing `yaml:"timing,omitempty"`
+	// RestartCount says what Container Insights' metric of that name holds, which AWS does not document: the total of the task
+	// so far, or the delta of the minute (default).
+	RestartCount string    `yaml:"restartCount,omitempty"`
+	Clusters     []Cluster `yaml:"clusters"`
+	Timeline     []Step    `yaml:"timeline,omitempty"`
 }
 
 // Timing holds the delays of the account's machinery. A span that is left out takes the value that Fargate shows in the field.
@@ -46,6 +49,7 @@ type Service struct {
 	TaskDefinition   TaskDefinition `yaml:"taskDefinition"`
 	// Models says by container name how it lives; one without a model runs for ever and obeys SIGTERM.
 	Models                map[string]Model  `yaml:"models,omitempty"`
+	Signals               []Signal          `yaml:"signals,omitempty"`
 	MinimumHealthyPercent *int              `yaml:"minimumHealthyPercent,omitempty"` // 100
 	MaximumPercent        *int              `yaml:"maximumPercent,omitempty"`        // 200
 	CircuitBreaker        string            `yaml:"circuitBreaker,omitempty"`        // off (default), stop or rollback
@@ -54,6 +58,18 @@ type Service struct {
 	CreatedBy             string            `yaml:"createdBy,omitempty"`  // an IAM ARN
 	Tags                  map[string]string `yaml:"tags,omitempty"`
 	Stack                 string            `yaml:"stack,omitempty"` // the CloudFormation stack that made it
+}
+
+// Signal is what each running task of an instrumented service tells Application Signals of one operation.
+type Signal struct {
+	When            map[string]string `yaml:"when,omitempty"` // as of a Case
+	Service         string            `yaml:"service"`        // as Application Signals names it
+	Environment     string            `yaml:"environment"`
+	Operation       string            `yaml:"operation"`               // such as "GET /cart" or InternalOperation
+	RemoteService   string            `yaml:"remoteService,omitempty"` // what it calls
+	RemoteOperation string            `yaml:"remoteOperation,omitempty"`
+	PerMinute       int               `yaml:"perMinute"`         // requests of one task
+	Latency         float64           `yaml:"latency,omitempty"` // milliseconds of each
 }
 
 // LoadBalancer puts a service behind a target group.

@@ -143,6 +143,9 @@ func (t *task) stop(why stopping) {
 		return
 	}
 	a := t.service.account
+	if t.last == "RUNNING" {
+		t.publishRestarts(a.now.Truncate(time.Minute)) // its last minute
+	}
 	t.desired, t.why, t.stopping = "STOPPED", why, a.now
 	t.service.steady = false
 	t.service.wake()

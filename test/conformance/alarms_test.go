@@ -106,6 +106,23 @@ func metrics() []row {
 	get := func(when string, in func(*side) *cloudwatch.GetMetricDataInput) row {
 		return row{"cloudwatch:GetMetricData", when, func(t *testing.T, s *side) (any, error) { return s.cw.GetMetricData(t.Context(), in(s)) }}
 	}
+	list := func(when string, in cloudwatch.ListMetricsInput) row {
+		return row{"cloudwatch:ListMetrics", when, func(t *testing.T, s *side) (any, error) {
+			in := in
+			in.Namespace, in.MetricName = space, aws.String("SilentChurn")
+			return s.cw.ListMetrics(t.Context(), &in)
+		}}
+	}
+	named := func(pairs ...string) (out []types.DimensionFilter) {
+		for i := 0; i < len(pairs); i += 2 {
+			f := types.DimensionFilter{Name: &pairs[i]}
+			if pairs[i+1] != "" {
+				f.Value = &pairs[i+1]
+			}
+			out = append(out, f)
+		}
+		return out
+	}
 	watched := heartbeat("on-data")
 	watched.MetricName, watched.Dimensions, watched.TreatMissingData = aws.String("SilentChurn"), of("web"), aws.String("notBreaching")
 	watched.ComparisonOperator, watched.DatapointsToAlarm = types.ComparisonOperatorGreaterThanOrEqualToThreshold, aws.Int32(1)
@@ -139,6 +156,10 @@ func metrics() []row {
 			in.StartTime, in.EndTime = in.EndTime, in.StartTime
 			return in
 		}),
+		list("active ones of any service", cloudwatch.ListMetricsInput{Dimensions: named("ServiceName", ""), RecentlyActive: types.RecentlyActivePt3h}),
+		list("of one service", cloudwatch.ListMetricsInput{Dimensions: named("ServiceName", "api", "ClusterName", "prod"), RecentlyActive: types.RecentlyActivePt3h}),
+		list("of a service without data", cloudwatch.ListMetricsInput{Dimensions: named("ServiceName", "nope")}),
+		list("active in an unknown time", cloudwatch.ListMetricsInput{RecentlyActive: "PT4H"}),
 		{"cloudwatch:DescribeAlarms", "on data put", func(t *testing.T, s *side) (any, error) {
 			return s.becomes(t, "on-data", types.StateValueAlarm, true)
 		}},

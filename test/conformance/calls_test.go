@@ -64,7 +64,13 @@ func clusters() []row {
 	list := func(when string, in ecs.ListClustersInput) row {
 		return row{"ecs:ListClusters", when, func(t *testing.T, s *side) (any, error) { return s.ecs.ListClusters(t.Context(), &in) }}
 	}
+	describe := func(when string, in ecs.DescribeClustersInput) row {
+		return row{"ecs:DescribeClusters", when, func(t *testing.T, s *side) (any, error) { return s.ecs.DescribeClusters(t.Context(), &in) }}
+	}
+	settings := []types.ClusterField{types.ClusterFieldSettings}
 	return []row{
+		describe("two with their settings and one that is missing", ecs.DescribeClustersInput{Clusters: []string{"prod", "empty", "nope"}, Include: settings}),
+		describe("101 of at most 100", ecs.DescribeClustersInput{Clusters: names(101), Include: settings}),
 		list("all", ecs.ListClustersInput{MaxResults: aws.Int32(100)}),
 		list("a page of 2 of 3", ecs.ListClustersInput{MaxResults: aws.Int32(2)}),
 		list("a page of 101", ecs.ListClustersInput{MaxResults: aws.Int32(101)}),

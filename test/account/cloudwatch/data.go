@@ -140,6 +140,14 @@ func (s *Service) Record(namespace, metric string, dims map[string]string, at ti
 	s.store.add(namespace, metric, dimsOf(dims), single(minute, "None", value), minute)
 }
 
+// Publish stores n equal values of a metric in the minute of a time, the way AWS's own services publish: any namespace is
+// allowed and nothing is checked.
+func (s *Service) Publish(namespace, metric string, dims map[string]string, at time.Time, unit string, value, n float64) {
+	minute := floor(at.Unix(), 60)
+	b := bucket{at: minute, unit: unit, count: n, sum: n * value, least: value, most: value, values: []weighted{{value, n}}}
+	s.store.add(namespace, metric, dimsOf(dims), b, minute)
+}
+
 func dimsOf(dims map[string]string) []dimension {
 	var out []dimension
 	for _, name := range slices.Sorted(maps.Keys(dims)) {
