@@ -30,6 +30,7 @@ type reader struct {
 	last time.Time // when the last reading began
 
 	insights settings
+	silent   map[string]bool // clusters without a datum of restarts at the last reading
 	listed   lists
 	found    signalLists
 }
@@ -142,6 +143,13 @@ func (r *reader) ask(ctx context.Context, w window, statistic string, asks []ask
 		a.take(series[i])
 	}
 	return nil
+}
+
+// untroubled ends the troubles of what nobody needs any more.
+func (r *reader) untroubled(reasons ...string) {
+	for _, reason := range reasons {
+		r.c.settled(r.t.Name, reason)
+	}
 }
 
 // highest is the highest value of all series.

@@ -34,6 +34,7 @@ type lists struct {
 
 func (r *reader) readRestarts(ctx context.Context, services []*subject, end time.Time) {
 	if len(services) == 0 {
+		r.untroubled("SettingsUnreadable", "MetricsUnlisted", "RestartsUnreadable")
 		return
 	}
 	r.askSettings(ctx, services)
@@ -109,12 +110,16 @@ func (r *reader) listRestarts(ctx context.Context, services []*subject) {
 	r.listed = lists{now, absent}
 }
 
-// restartsFrom is up to where all services' restarts are counted.
+// restartsFrom is up to where the restarts of all services are counted that had data; one without must not make the others'
+// readings longer and longer.
 func (r *reader) restartsFrom(services []*subject, end time.Time) time.Time {
 	from := end.Add(-churn.MetricsEvery)
 	for _, s := range services {
-		until := r.c.book.peek(s.o.Key).History.Restarts.Until
-		if _, absent := r.listed.absent[s.o.Key]; !absent && !until.IsZero() && until.Before(from) {
+		key := s.o.Key
+		until := r.c.book.peek(key).History.Restarts.Until
+		_, absent := r.listed.absent[key]
+		counts := r.perContainer(key.Cluster) && !absent && !r.silent[key.Cluster]
+		if counts && !until.IsZero() && until.Before(from) {
 			from = until
 		}
 	}
@@ -133,12 +138,13 @@ type descent struct {
 
 // descend reads all services, or gives an error and changes none.
 func (r *reader) descend(ctx context.Context, services []*subject, w window) error {
-	silent, restless := map[string]bool{}, map[string]bool{}
+	r.silent = map[string]bool{}
+	restless := map[string]bool{}
 	var clusters, containers, tasks []ask
 	for _, c := range clustersOf(services) {
 		if r.insights.of[c] != fleet.InsightsOff {
 			clusters = append(clusters, ask{metricOf(insightsNamespace, restartCount, "ClusterName", c), func(p []fleet.Point) {
-				silent[c], restless[c] = len(p) == 0, highest(p) > 0
+				r.silent[c], restless[c] = len(p) == 0, highest(p) > 0
 			}})
 		}
 	}
@@ -148,7 +154,7 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 	var all []*descent
 	for _, s := range services {
 		d := &descent{subject: s, deeper: map[string]bool{}}
-		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: !silent[s.o.Key.Cluster]}, From: w.from, Insights: r.insights.of[s.o.Key.Cluster], Absent: r.listed.absent[s.o.Key]}
+		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: !r.silent[s.o.Key.Cluster]}, From: w.from, Insights: r.insights.of[s.o.Key.Cluster], Absent: r.listed.absent[s.o.Key]}
 		all = append(all, d)
 		switch {
 		case !restless[s.o.Key.Cluster]:

@@ -45,6 +45,7 @@ func newSignalLists() signalLists {
 
 func (r *reader) readSignals(ctx context.Context, services []*subject, end time.Time) {
 	if len(services) == 0 {
+		r.untroubled("SignalsUnlisted", "SignalsUnreadable")
 		return
 	}
 	now := r.c.now()
