@@ -3,11 +3,13 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/recording"
 )
 
 const (
@@ -111,10 +113,14 @@ func (r *reader) read(ctx context.Context, now time.Time) {
 	for _, s := range all {
 		read[s.o.Key] = s.read
 	}
-	r.c.view.setMetrics(r.t.Name, read)
-	for _, s := range all {
-		r.c.queue.Add(s.o.Key)
-	}
+	r.c.measured(r.t.Name, read)
+}
+
+// measured takes in one reading.
+func (c *Controller) measured(target string, read map[fleet.Key]fleet.Metrics) {
+	c.record(recording.Event{Metrics: &recording.Metrics{Target: target, Read: read}})
+	c.view.setMetrics(target, read)
+	c.enqueue(slices.SortedFunc(maps.Keys(read), fleet.Key.Compare))
 }
 
 // window is the time that one reading is of.

@@ -38,10 +38,10 @@ func (c *Controller) snapshot() iter.Seq[recording.Event] {
 	return func(yield func(recording.Event) bool) {
 		now := c.now()
 		for _, m := range c.book.all() {
-			if len(m.Findings)+len(m.History.Stops) == 0 {
+			if len(m.Findings)+len(m.History.Stops) == 0 && m.History.Restarts.Until.IsZero() {
 				continue
 			}
-			if !yield(recording.Event{At: now, Memory: &recording.Memory{Key: m.Key, Findings: m.Findings, Stops: m.History.Stops}}) {
+			if !yield(recording.Event{At: now, Memory: &recording.Memory{Key: m.Key, Findings: m.Findings, Stops: m.History.Stops, Restarts: m.History.Restarts}}) {
 				return
 			}
 		}

@@ -99,6 +99,8 @@ func (r *Replay) apply(ctx context.Context, e recording.Event) error {
 		c.definitions.answered(*e.Definition)
 	case e.Tail != nil:
 		c.evidence.answered(*e.Tail)
+	case e.Metrics != nil:
+		c.measured(e.Metrics.Target, e.Metrics.Read)
 	case e.Alarms != nil:
 		r.account(e.Alarms.Target).listing(e.Alarms)
 		c.alarms.again(e.Alarms.Target)
@@ -180,7 +182,7 @@ func (r *Replay) remember(ctx context.Context, m recording.Memory) error {
 		}
 		writes = append(writes, store.Write{Item: it})
 	}
-	it, err := encode(kindMemory, m.Key.String(), memoryBody{Findings: m.Findings})
+	it, err := encode(kindMemory, m.Key.String(), memoryBody{Findings: m.Findings, Restarts: m.Restarts})
 	if err != nil {
 		return err
 	}

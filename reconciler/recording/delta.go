@@ -2,6 +2,7 @@ package recording
 
 import (
 	"hash/maphash"
+	"maps"
 	"slices"
 
 	"taskwarden/reconciler/fleet"
@@ -49,6 +50,17 @@ func (w *Writer) look(l Look) (*lookLine, error) {
 		out.GoneServices, out.GoneTasks = lacking(is.services, services), lacking(is.tasks, tasks)
 	}
 	return out, nil
+}
+
+// readings writes what was read of each service, and gives the line that ends them. Each minute has new data, so nothing is
+// left out as known.
+func (w *Writer) readings(m Metrics) (*metricsLine, error) {
+	for _, key := range slices.SortedFunc(maps.Keys(m.Read), fleet.Key.Compare) {
+		if err := w.line(line{Reading: &readingLine{key, maskedMetrics(m.Read[key])}}); err != nil {
+			return nil, err
+		}
+	}
+	return &metricsLine{m.Target}, nil
 }
 
 // listing writes the alarms that are not as the file has them, and gives the line that ends them.

@@ -34,6 +34,7 @@ type Event struct {
 	Sweep      *Sweep
 	Definition *Definition
 	Tail       *Tail
+	Metrics    *Metrics
 	Alarms     *Alarms
 	Put        *Put
 	End        *End
@@ -61,6 +62,7 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	Stops    []churn.Stop // oldest first
+	Restarts churn.Restarts
 }
 
 // Look is what one look showed of one cluster. Of a partial one a Reader gives only what was new.
@@ -91,6 +93,12 @@ type Tail struct {
 	Tail    fleet.Tail
 	Err     error
 	Tries   int
+}
+
+// Metrics is one reading of what CloudWatch says of a target's services. It replaces the one before.
+type Metrics struct {
+	Target string
+	Read   map[fleet.Key]fleet.Metrics
 }
 
 // Alarms is the answer to a question for a target's alarms; Target is empty for the controller's own account.

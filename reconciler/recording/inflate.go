@@ -21,13 +21,16 @@ type reader struct {
 	clusters map[fleet.Key]*clusterState
 	stops    []churn.Stop // wait for their memory
 	services []fleet.Service
-	tasks    []fleet.Task // wait for their look
+	tasks    []fleet.Task  // wait for their look
+	readings []readingLine // wait for their end
 	listings map[string]*ordered[alarm.Have]
 	alarms   []alarm.Have // wait for their listing
 }
 
 // pending tells whether lines wait for the one that ends them.
-func (r *reader) pending() bool { return len(r.stops)+len(r.services)+len(r.tasks)+len(r.alarms) > 0 }
+func (r *reader) pending() bool {
+	return len(r.stops)+len(r.services)+len(r.tasks)+len(r.readings)+len(r.alarms) > 0
+}
 
 // take takes in one line, and gives the event that it completes.
 func (r *reader) take(l line) (e Event, whole bool, err error) {
@@ -44,6 +47,9 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 	case l.Task != nil:
 		r.tasks = append(r.tasks, *l.Task)
 		return e, false, nil
+	case l.Reading != nil:
+		r.readings = append(r.readings, *l.Reading)
+		return e, false, nil
 	case l.Alarm != nil:
 		r.alarms = append(r.alarms, *l.Alarm)
 		return e, false, nil
@@ -55,7 +61,7 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 		return e, false, err
 	}
 	if r.pending() {
-		return e, false, errors.New("services, tasks, alarms or stops are followed by another thing than what they belong to")
+		return e, false, errors.New("services, tasks, readings, alarms or stops are followed by another thing than what they belong to")
 	}
 	return e, true, nil
 }
@@ -64,7 +70,7 @@ func (r *reader) take(l line) (e Event, whole bool, err error) {
 func (l line) kinds() int {
 	n := 0
 	for _, is := range []bool{l.Header != nil, l.Start != nil, l.Stop != nil, l.Memory != nil, l.Service != nil, l.Task != nil, l.Look != nil,
-		l.Sweep != nil, l.Definition != nil, l.Tail != nil, l.Alarm != nil, l.Alarms != nil, l.Put != nil, l.End != nil} {
+		l.Sweep != nil, l.Definition != nil, l.Tail != nil, l.Reading != nil, l.Metrics != nil, l.Alarm != nil, l.Alarms != nil, l.Put != nil, l.End != nil} {
 		if is {
 			n++
 		}
@@ -98,7 +104,10 @@ func (r *reader) event(l line) (Event, error) {
 	case l.Start != nil:
 		return e, r.start(*l.Start)
 	case l.Memory != nil:
-		e.Memory = &Memory{l.Memory.Key, l.Memory.Findings, r.stops}
+		e.Memory = &Memory{Key: l.Memory.Key, Findings: l.Memory.Findings, Stops: r.stops}
+		if l.Memory.Restarts != nil {
+			e.Memory.Restarts = *l.Memory.Restarts
+		}
 		r.stops = nil
 		return e, nil
 	case l.End != nil:
@@ -134,6 +143,12 @@ func (r *reader) answer(l line, e *Event) (target string, err error) {
 	case l.Tail != nil:
 		t := l.Tail
 		target, e.Tail = t.Service.Target, &Tail{t.Service, t.Ref, fleet.Tail{Lines: t.Lines, Missing: t.Missing}, t.Fault.err(), t.Tries}
+	case l.Metrics != nil:
+		target, e.Metrics = l.Metrics.Target, &Metrics{l.Metrics.Target, map[fleet.Key]fleet.Metrics{}}
+		for _, reading := range r.readings {
+			e.Metrics.Read[reading.Key] = reading.Metrics
+		}
+		r.readings = nil
 	case l.Alarms != nil:
 		target, e.Alarms = l.Alarms.Target, r.listing(l.Alarms)
 		if e.Alarms == nil {

@@ -9,7 +9,7 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// line is one line of the file. Services, tasks, alarms and stops stand on lines of their own, in front of the look, listing
+// line is one line of the file. Services, tasks, readings, alarms and stops stand on lines of their own, in front of the look, listing
 // or memory that they belong to, so that no line grows with the fleet.
 type line struct {
 	At         time.Time       `json:"at,omitzero"`
@@ -23,6 +23,8 @@ type line struct {
 	Sweep      *sweepLine      `json:"sweep,omitempty"`
 	Definition *definitionLine `json:"definition,omitempty"`
 	Tail       *tailLine       `json:"tail,omitempty"`
+	Reading    *readingLine    `json:"reading,omitempty"`
+	Metrics    *metricsLine    `json:"metrics,omitempty"`
 	Alarm      *alarm.Have     `json:"alarm,omitempty"`
 	Alarms     *alarmsLine     `json:"alarms,omitempty"`
 	Put        *putLine        `json:"put,omitempty"`
@@ -32,6 +34,7 @@ type line struct {
 type memoryLine struct {
 	Key      fleet.Key         `json:"key"`
 	Findings []finding.Finding `json:"findings,omitempty"`
+	Restarts *churn.Restarts   `json:"restarts,omitempty"`
 }
 
 // lookLine says what the services and tasks in front of it mean: they are new or changed, and the rest is as at the look
@@ -73,6 +76,16 @@ type tailLine struct {
 	Missing string       `json:"missing,omitempty"`
 	Fault   *fault       `json:"fault,omitempty"`
 	Tries   int          `json:"tries,omitempty"`
+}
+
+type readingLine struct {
+	Key     fleet.Key     `json:"key"`
+	Metrics fleet.Metrics `json:"metrics"`
+}
+
+// metricsLine ends the readings in front of it.
+type metricsLine struct {
+	Target string `json:"target"`
 }
 
 // alarmsLine says what the alarms in front of it mean: they are new or changed, and the rest is as at the listing before.

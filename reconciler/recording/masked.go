@@ -76,6 +76,15 @@ func maskedCause(c *finding.Cause) *finding.Cause {
 	return &out
 }
 
+func maskedMetrics(m fleet.Metrics) fleet.Metrics {
+	m.Restarts.Missing, m.Signals.Missing = churn.MaskWhole(m.Restarts.Missing), churn.MaskWhole(m.Signals.Missing)
+	m.Signals.Remote = slices.Clone(m.Signals.Remote)
+	for i, call := range m.Signals.Remote {
+		m.Signals.Remote[i].Operation = churn.MaskWhole(call.Operation) // it may be a path
+	}
+	return m
+}
+
 func maskedTail(t fleet.Tail) (lines []string, missing string) {
 	for _, l := range t.Lines {
 		lines = append(lines, churn.MaskWhole(l))

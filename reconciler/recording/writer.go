@@ -233,7 +233,10 @@ func (w *Writer) lineOf(e Event) (l line, err error) {
 				return l, err
 			}
 		}
-		l.Memory = &memoryLine{e.Memory.Key, maskedFindings(e.Memory.Findings)}
+		l.Memory = &memoryLine{Key: e.Memory.Key, Findings: maskedFindings(e.Memory.Findings)}
+		if !e.Memory.Restarts.Until.IsZero() {
+			l.Memory.Restarts = &e.Memory.Restarts
+		}
 	case e.Look != nil:
 		l.Look, err = w.look(*e.Look)
 	case e.Sweep != nil:
@@ -248,6 +251,8 @@ func (w *Writer) lineOf(e Event) (l line, err error) {
 		t := e.Tail
 		l.Tail = &tailLine{Service: t.Service, Ref: t.Ref, Fault: faultOf(t.Err), Tries: t.Tries}
 		l.Tail.Lines, l.Tail.Missing = maskedTail(t.Tail)
+	case e.Metrics != nil:
+		l.Metrics, err = w.readings(*e.Metrics)
 	case e.Alarms != nil:
 		l.Alarms, err = w.listing(*e.Alarms)
 	case e.Put != nil:
