@@ -188,6 +188,7 @@ func (m *machine) approved() {
 	}
 	m.Canary, m.StartedAt = canary, m.now
 	m.enter(Registering, m.now, registerIn)
+	m.Message = "its turn"
 	m.look()
 }
 
