@@ -31,9 +31,12 @@ type world struct {
 	mode     Mode
 	paused   string
 	settings Settings
-	faults   int // chance in 1000 that a call goes wrong
-	deaths   int // chance in 1000 that the controller dies between two steps
-	killAt   int // the call with this number kills the controller; 0: none
+	faults   int  // chance in 1000 that a call goes wrong
+	deaths   int  // chance in 1000 that the controller dies between two steps
+	killAt   int  // the call with this number kills the controller; 0: none
+	killDone bool // and was carried out
+	failFrom int  // from the call with this number on all fail with failWith; 0: none
+	failWith fate
 	worse    bool
 	noCure   bool
 	calls    int
@@ -201,6 +204,12 @@ func (w *world) promise(ok bool, format string, args ...any) {
 func (w *world) known() []Rollout { return w.stored }
 
 func (w *world) store(r Rollout) {
+	i := slices.IndexFunc(w.stored, func(k Rollout) bool { return k.ID == r.ID })
+	w.stored = slices.Clone(w.stored)
+	if i >= 0 && w.stored[i].Phase == r.Phase && w.stored[i].Intent == r.Intent {
+		w.stored[i] = r // only what it says has changed
+		return
+	}
 	body, err := json.Marshal(r)
 	if err != nil {
 		panic(err)
@@ -209,8 +218,7 @@ func (w *world) store(r Rollout) {
 	if err := json.Unmarshal(body, &back); err != nil {
 		panic(err)
 	}
-	w.stored = slices.Clone(w.stored)
-	if i := slices.IndexFunc(w.stored, func(k Rollout) bool { return k.ID == r.ID }); i >= 0 {
+	if i >= 0 {
 		w.stored[i] = back
 		return
 	}
@@ -333,6 +341,8 @@ const (
 func (w *world) fate() fate {
 	w.calls++
 	switch {
+	case w.failFrom > 0 && w.calls >= w.failFrom:
+		return w.failWith
 	case w.calls == w.killAt:
 		return kills
 	case w.r.IntN(1000) < w.deaths:
@@ -370,7 +380,7 @@ func (w *world) act(s *service, r Rollout, steps []Step) (alive bool) {
 			s.late, s.lateAt = append(s.late, func() { do() }), append(s.lateAt, w.now.Add(time.Duration(w.r.IntN(30))*time.Second))
 			s.answers = append(s.answers, Answer{Call: step.Call, At: w.now, Err: errNoAnswer})
 		case kills:
-			if w.r.IntN(2) == 0 {
+			if w.calls == w.killAt && w.killDone || w.calls != w.killAt && w.r.IntN(2) == 0 {
 				do()
 			}
 			for _, other := range w.services {
@@ -442,15 +452,18 @@ func (w *world) tick(d time.Duration) {
 // run goes on until every rollout has ended and stays so for a while, or for so many days.
 func (w *world) run(days int, between func()) {
 	quiet := 0
-	for end := w.now.Add(time.Duration(days) * 24 * time.Hour); w.now.Before(end) && quiet < 30; {
+	for end := w.now.Add(time.Duration(days) * 24 * time.Hour); w.now.Before(end) && quiet < 30 && len(w.wrong) == 0; {
 		step := 10 * time.Minute
 		quiet++
 		for _, r := range w.known() {
 			if r.Live() {
 				quiet = 0
 			}
-			if r.acting() {
+			switch {
+			case r.acting() && w.now.Sub(r.Since) < 10*time.Minute:
 				step = 20 * time.Second
+			case r.acting() && step > 2*time.Minute:
+				step = 2 * time.Minute
 			}
 		}
 		if between != nil {
