@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"reconciler/churn":         {"reconciler/fleet", "reconciler/finding"},
 	"reconciler/otel":          {"reconciler/fleet", "reconciler/finding"},
 	"reconciler/alarm":         {"reconciler/fleet", "reconciler/finding"},
+	"reconciler/rollout":       {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/scan":          {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/cloud":         {"reconciler/fleet", "reconciler/alarm"},
 	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "store"},
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 }
 
 // pure packages decide: values in, values out. They know no clock, no context, no I/O and no log.
-var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/scan"}
+var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/scan", "reconciler/rollout"}
 
 // impure are the imports that would end that.
 var impure = []string{"context", "net", "net/http", "os", "log", "log/slog", "sync", "go.uber.org/zap"}
