@@ -53,7 +53,7 @@ func q90(lives []Life) time.Duration {
 		if l.End == Culprit {
 			survive *= 1 - 1/float64(len(sorted)-i)
 		}
-		if survive <= 0.1 {
+		if survive <= 0.1+1e-9 { // the product of fractions is not exact
 			return l.Age
 		}
 	}
