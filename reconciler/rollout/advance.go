@@ -32,7 +32,7 @@ type machine struct {
 //
 // Starts are decided by looking at Brakes.Known: let no two rollouts advance out of Approved at the same time.
 func Advance(r Rollout, w World, now time.Time) (Rollout, []Step) {
-	m := &machine{Rollout: r, w: w, now: now}
+	m := &machine{Rollout: r.clone(), w: w, now: now}
 	for _, a := range w.Answers {
 		m.hear(a)
 	}

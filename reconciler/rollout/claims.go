@@ -17,7 +17,7 @@ const (
 //
 //	RemediationHeld  the last try failed; until a reset
 //	FixReverted      a deployed fix was taken out by somebody's deployment; until a reset
-//	FixIneffective   deaths go on under the fix as before; until a reset or the next rollout
+//	FixIneffective   the fix stays in place, and deaths go on as before or got worse; until a reset or the next rollout
 func Claims(known []Rollout, reset time.Time) []finding.Claim {
 	var out []finding.Claim
 	seen := map[string]bool{}
@@ -41,10 +41,12 @@ func Claims(known []Rollout, reset time.Time) []finding.Claim {
 		if r.holds() {
 			claim(RemediationHeld, string(r.Outcome), r)
 		}
-		if r.Outcome == Superseded && r.Arrived {
+		if r.Outcome == Superseded && r.Arrived && r.Ending == nil {
 			claim(FixReverted, string(r.Outcome), r)
 		}
-		if (r.Outcome == Inconclusive || r.Outcome == Adopted) && r.Soak.Assessment.Ineffective && r.StartedAt.Equal(newest) {
+		stays := r.Outcome == Inconclusive || r.Outcome == Adopted || r.Outcome == Superseded && r.Ending != nil
+		bad := r.Soak.Assessment.Ineffective || r.Soak.Assessment.Verdict == Worse
+		if stays && bad && r.StartedAt.Equal(newest) {
 			claim(FixIneffective, string(r.Outcome), r)
 		}
 	}

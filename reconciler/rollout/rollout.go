@@ -3,6 +3,7 @@ package rollout
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"taskwarden/reconciler/fleet"
@@ -105,6 +106,20 @@ type Progress struct {
 func idOf(p Plan, at time.Time) string {
 	sum := sha256.Sum256([]byte(p.Key.String() + "\n" + p.Hash + "\n" + at.UTC().Format(time.RFC3339Nano)))
 	return hex.EncodeToString(sum[:6])
+}
+
+// clone shares nothing that changes with r.
+func (r Rollout) clone() Rollout {
+	if r.Intent != nil {
+		i := *r.Intent
+		r.Intent = &i
+	}
+	if r.Ending != nil {
+		e := *r.Ending
+		r.Ending = &e
+	}
+	r.Carriers = slices.Clone(r.Carriers)
+	return r
 }
 
 // Live tells whether the rollout is still on its way.

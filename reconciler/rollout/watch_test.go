@@ -1,10 +1,13 @@
 package rollout
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"taskwarden/reconciler/fleet"
 )
@@ -73,7 +76,18 @@ func TestWatching(t *testing.T) {
 			r.Arrived, r.Ending = c.arrived, &Conclusion{Outcome: RolledBack, Message: "worse"}
 			s.now = s.now.Add(time.Minute)
 			s.At, s.Service.TaskDefinition = s.now, c.revision
-			got, steps := Advance(r, World{Observation: s.Observation, Look: seen(s, c.revision, c.rollout, c.d, c.carries), Brakes: s.brakes}, s.now)
+			r.Intent = &Intent{Call: Update, At: s.now.Add(-2 * time.Minute), Tries: 1}
+			w := World{Observation: s.Observation, Look: seen(s, c.revision, c.rollout, c.d, c.carries), Brakes: s.brakes,
+				Answers: []Answer{{Call: Update, At: s.now, Err: fleet.ErrThrottled}}}
+			before, _ := json.Marshal(r)
+			got, steps := Advance(r, w, s.now)
+			again, twice := Advance(r, w, s.now)
+			if after, _ := json.Marshal(r); string(before) != string(after) {
+				t.Errorf("Advance changed its argument: %s", after)
+			}
+			if diff := cmp.Diff(got, again) + cmp.Diff(steps, twice); diff != "" {
+				t.Errorf("twice the same gives another answer: %s", diff)
+			}
 			if state(got) != c.want || !strings.Contains(got.Message, c.says) {
 				t.Errorf("%s: %s", state(got), got.Message)
 			}
@@ -182,10 +196,13 @@ func TestClaims(t *testing.T) {
 		r.Soak.Assessment.Ineffective = ineffective
 		return r
 	}
+	worse := end(Superseded, true, false) // in somebody's revision, which is left alone
+	worse.Ending, worse.Soak.Assessment.Verdict = &Conclusion{Outcome: RolledBack}, Worse
 	for _, c := range []struct {
 		r    Rollout
 		want string
 	}{
+		{worse, "RemediationHeld FixIneffective"},
 		{end(RolledBack, true, false), "RemediationHeld"}, {end(Failed, false, false), "RemediationHeld"}, {end(Superseded, true, false), "RemediationHeld FixReverted"},
 		{end(Superseded, false, false), ""}, {end(Inconclusive, true, true), "FixIneffective"}, {end(Inconclusive, true, false), ""}, {end(Succeeded, true, false), ""},
 	} {

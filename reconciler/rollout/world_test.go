@@ -206,7 +206,7 @@ func (w *world) known() []Rollout { return w.stored }
 func (w *world) store(r Rollout) {
 	i := slices.IndexFunc(w.stored, func(k Rollout) bool { return k.ID == r.ID })
 	w.stored = slices.Clone(w.stored)
-	if i >= 0 && w.stored[i].Phase == r.Phase && w.stored[i].Intent == r.Intent {
+	if i >= 0 && w.stored[i].Phase == r.Phase && r.Intent == nil && w.stored[i].Intent == nil {
 		w.stored[i] = r // only what it says has changed
 		return
 	}
