@@ -91,7 +91,7 @@ func TestEveryCallFailsFromTheNthOn(t *testing.T) {
 	for _, harm := range []bool{false, true} {
 		plain := incident(harm)
 		finish(plain)
-		for _, f := range []fate{throttled, denied, lostAfter, lostLate} {
+		for _, f := range []fate{throttled, denied, lostAfter} {
 			for n := 1; n <= plain.calls; n++ {
 				t.Run(fmt.Sprintf("harm=%v/fate=%d/call=%d", harm, f, n), func(t *testing.T) {
 					w := incident(harm)

@@ -206,7 +206,7 @@ func (w *world) known() []Rollout { return w.stored }
 func (w *world) store(r Rollout) {
 	i := slices.IndexFunc(w.stored, func(k Rollout) bool { return k.ID == r.ID })
 	w.stored = slices.Clone(w.stored)
-	if i >= 0 && w.stored[i].Phase == r.Phase && r.Intent == nil && w.stored[i].Intent == nil {
+	if i >= 0 && w.stored[i].Phase == r.Phase && same(r.Intent, w.stored[i].Intent) {
 		w.stored[i] = r // only what it says has changed
 		return
 	}
@@ -224,6 +224,8 @@ func (w *world) store(r Rollout) {
 	}
 	w.stored = append(w.stored, back)
 }
+
+func same(a, b *Intent) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (w *world) brakes() Brakes {
 	b := Brakes{Mode: w.mode, Paused: w.paused, Settings: w.settings, Known: w.known(), ViewAge: 15 * time.Minute,
