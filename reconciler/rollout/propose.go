@@ -3,6 +3,8 @@ package rollout
 import (
 	"slices"
 	"time"
+
+	"taskwarden/reconciler/fleet"
 )
 
 // Propose keeps the rollouts of one policy and one service in step with what is wanted now. It gives the rollout to write, or
@@ -22,35 +24,29 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 		return Rollout{}, false
 	}
 	plan, bad, wanted := Make(s, p, b.Settings, now)
-	for _, r := range b.Known {
-		if r.Key() == s.Key && r.Live() {
-			return r.unwanted(s, p, wanted && plan.Hash == r.Plan.Hash, now)
-		}
+	if r, ok := b.live(s.Key); ok {
+		return r.unwanted(s, p, wanted && plan.Hash == r.Plan.Hash, now)
 	}
 	if !wanted || !s.Complete {
 		return Rollout{}, false
 	}
 	last, known := b.last(plan)
-	fresh := Rollout{ID: idOf(plan, now), Plan: plan, CreatedAt: now}
-	fresh.enter(Proposed, now, b.Settings.PlanTTL)
-	fresh.Message = "proposed"
 	if known && !b.again(last) {
 		return Rollout{}, false
 	}
-	if bad = firstOf(b.against(fresh), bad, b.start(fresh, s, now)); bad != nil {
-		if known && last.Outcome == Refused {
-			if last.Reason == bad.Reason {
-				return Rollout{}, false
-			}
-			fresh.ID, fresh.CreatedAt = last.ID, last.CreatedAt
-		}
-		fresh.end(Refused, bad.Reason, bad.Message, now)
-		return fresh, true
-	}
-	if known && last.Outcome == Refused {
+	fresh := Rollout{ID: idOf(plan, now), Plan: plan, CreatedAt: now}
+	fresh.enter(Proposed, now, b.Settings.PlanTTL)
+	fresh.Message = "proposed"
+	if last.Outcome == Refused {
 		fresh.ID, fresh.CreatedAt = last.ID, last.CreatedAt
 	}
-	if plan.Handling == Export {
+	bad = firstOf(b.against(fresh), bad, b.start(fresh, s, now))
+	switch {
+	case bad != nil && last.Outcome == Refused && last.Reason == bad.Reason:
+		return Rollout{}, false
+	case bad != nil:
+		fresh.end(Refused, bad.Reason, bad.Message, now)
+	case plan.Handling == Export:
 		fresh.end(Exported, "", "the owner's tool applies it: taskwarden export "+s.Key.String(), now)
 	}
 	return fresh, true
@@ -64,6 +60,15 @@ func (r Rollout) unwanted(s Subject, p Policy, same bool, now time.Time) (Rollou
 	}
 	r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
 	return r, true
+}
+
+// live is the one rollout of a service that is on its way.
+func (b Brakes) live(k fleet.Key) (Rollout, bool) {
+	i := slices.IndexFunc(b.Known, func(r Rollout) bool { return r.Key() == k && r.Live() })
+	if i < 0 {
+		return Rollout{}, false
+	}
+	return b.Known[i], true
 }
 
 // last is the newest rollout of that plan.

@@ -17,23 +17,29 @@ func (m *machine) soaking() {
 		return
 	}
 	m.assess()
-	a, since := m.Soak.Assessment, m.now.Sub(m.Soak.From)
-	enough := since >= m.Plan.Soak.Min && since >= m.Plan.Soak.Fixed
-	switch {
-	case a.Verdict == Worse && m.Foreign:
-		m.end(Adopted, "", "verified: it got worse. "+a.Message, m.now)
+	since := m.now.Sub(m.Soak.From)
+	enough := since >= m.Plan.Soak.Min && since >= m.Plan.Soak.Fixed && !o.Service.Deploying()
+	switch a := m.Soak.Assessment; {
 	case a.Verdict == Worse:
-		m.conclude(RolledBack, "", a.Message)
-	case a.Verdict == Effective && enough && !o.Service.Deploying() && m.Foreign:
-		m.end(Adopted, "", "verified: effective. "+a.Message, m.now)
-	case a.Verdict == Effective && enough && !o.Service.Deploying():
-		m.end(Succeeded, "", a.Message, m.now)
-	case !m.now.Before(m.Deadline) && m.Foreign:
-		m.end(Adopted, "", "not verified within "+human(m.Plan.Soak.Max)+": "+a.Message, m.now)
+		m.decided(RolledBack, "it got worse. "+a.Message)
+	case a.Verdict == Effective && enough:
+		m.decided(Succeeded, "effective. "+a.Message)
 	case !m.now.Before(m.Deadline):
-		m.end(Inconclusive, "", "undecided after "+human(m.Plan.Soak.Max)+"; the new revision stays in place. "+a.Message, m.now)
+		m.decided(Inconclusive, "undecided after "+human(m.Plan.Soak.Max)+"; the new revision stays in place. "+a.Message)
 	default:
 		m.Message = a.Message
+	}
+}
+
+// decided ends the soak. What somebody else deployed is adopted with the verdict, whichever it is.
+func (m *machine) decided(o Outcome, message string) {
+	switch {
+	case m.Foreign:
+		m.end(Adopted, "", message, m.now)
+	case o == RolledBack:
+		m.conclude(o, "", message)
+	default:
+		m.end(o, "", message, m.now)
 	}
 }
 
