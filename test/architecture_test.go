@@ -24,10 +24,11 @@ var arrows = map[string][]string{
 	"reconciler/otel":          {"reconciler/fleet", "reconciler/finding"},
 	"reconciler/template":      {"reconciler/fleet"},
 	"reconciler/alarm":         {"reconciler/fleet", "reconciler/finding"},
+	"reconciler/rollout":       {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/scan":          {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/cloud":         {"reconciler/fleet", "reconciler/alarm"},
 	"reconciler/recording":     {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
-	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/recording", "store", "store/memory"},
+	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/rollout", "reconciler/recording", "store", "store/memory"},
 	"store":                    {},
 	"store/bolt":               {"store"},
 	"store/memory":             {"store"},
@@ -42,7 +43,7 @@ var arrows = map[string][]string{
 }
 
 // pure packages decide: values in, values out. They know no clock, no context, no I/O and no log.
-var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan"}
+var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan", "reconciler/rollout"}
 
 // impure are the imports that would end that.
 var impure = []string{"context", "net", "net/http", "os", "log", "log/slog", "sync", "go.uber.org/zap"}

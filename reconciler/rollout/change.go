@@ -1,0 +1,103 @@
+package rollout
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
+)
+
+// change fills Set, Changes and LeftAlone from the running revision. The refusal names the first variable that must not be
+// set in a container that the policy matches.
+func (p *Plan) change(d fleet.Definition, policy Policy) *Refusal {
+	_, name := policy.Set[otel.Sampler]
+	_, arg := policy.Set[otel.SamplerArg]
+	if name != arg {
+		return refuse(ReasonPair, nil, "policy %s sets one of %s and %s: a leftover of the other may mean that everything is sampled",
+			policy.Name, otel.Sampler, otel.SamplerArg)
+	}
+	for _, c := range d.Containers {
+		if why := policy.passes(c); why != "" {
+			p.LeftAlone = append(p.LeftAlone, c.Name+": "+why)
+			continue
+		}
+		for _, variable := range slices.Sorted(maps.Keys(policy.Set)) {
+			old, bad := settable(c, variable)
+			if bad != nil {
+				return bad
+			}
+			if !old.Existed || old.Old != policy.Set[variable] {
+				old.New = policy.Set[variable]
+				p.Changes = append(p.Changes, old)
+			}
+		}
+		if p.Set == nil {
+			p.Set = map[string]map[string]string{}
+		}
+		p.Set[c.Name] = policy.Set
+	}
+	return nil
+}
+
+// passes is why the policy leaves a container alone, or "". A container must carry the variables of match.env with one of
+// their values; a policy without them applies where one of its own variables is set.
+func (p Policy) passes(c fleet.ContainerDefinition) string {
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		switch s := otel.Read(c, name); {
+		case s.State == otel.Unseen:
+			return name + " is not seen: " + s.Why
+		case s.State != otel.Set:
+			return name + " is not set"
+		case !slices.Contains(p.Env[name], s.Value):
+			return name + " has another value"
+		}
+	}
+	if len(p.Env) > 0 {
+		return ""
+	}
+	for name := range p.Set {
+		if otel.Read(c, name).State != otel.Absent {
+			return ""
+		}
+	}
+	return "it carries none of the policy's variables"
+}
+
+// settable is the change of one variable without its new value, or why it must not be set.
+func settable(c fleet.ContainerDefinition, name string) (otel.Change, *Refusal) {
+	change := otel.Change{Container: c.Name, Name: name}
+	where := []string{fmt.Sprintf("container %s, variable %s", c.Name, name)}
+	if slices.Contains(c.Secrets, name) {
+		return change, refuse(ReasonSecrets, where, "%s of container %s arrives from a secret", name, c.Name)
+	}
+	for _, v := range c.Env {
+		switch {
+		case v.Name != name:
+		case change.Existed:
+			return change, refuse(ReasonDuplicate, where, "%s is set twice in container %s", name, c.Name)
+		case !v.Kept:
+			return change, refuse(ReasonUnseen, where, "the value of %s in container %s was not kept", name, c.Name)
+		default:
+			change.Existed, change.Old = true, v.Value
+		}
+	}
+	if !change.Existed && c.EnvFiles > 0 {
+		return change, refuse(ReasonEnvFile, where, "%s of container %s may arrive from an environment file", name, c.Name)
+	}
+	return change, nil
+}
+
+// Carries tells whether a definition has every variable of the plan with its value.
+func (p Plan) Carries(d fleet.Definition) bool {
+	for container, set := range p.Set {
+		c, ok := d.Container(container)
+		for name, value := range set {
+			if s := otel.Read(c, name); !ok || s.State != otel.Set || s.Value != value || s.Ambiguous {
+				return false
+			}
+		}
+	}
+	return len(p.Set) > 0
+}

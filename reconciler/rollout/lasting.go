@@ -1,0 +1,34 @@
+package rollout
+
+import "strings"
+
+// lasting is the first reason against the plan that only a person's change ends, or nil.
+func (s Subject) lasting(p Plan) *Refusal {
+	f := s.Facts
+	switch c := s.Service.Controller; {
+	case f.Express:
+		return refuse(ReasonExpress, nil, "ECS Express Mode manages this service")
+	case c != "" && c != "ECS":
+		return refuse(ReasonController, []string{"deploymentController " + c}, "UpdateService cannot change the revision of a service that %s deploys", c)
+	case len(f.PauseHooks) > 0:
+		return refuse(ReasonStrategy, f.PauseHooks, "the service's deployments pause for somebody's answer, up to 14 days")
+	case p.Handling == Refuse && p.Owner.State == Owned:
+		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", or(p.Owner.Name, "another tool"))
+	case p.Handling == Refuse && p.Owner.State == UnknownOwner:
+		return refuse(ReasonUnowned, p.Owner.Evidence, "who owns this service cannot be told")
+	case len(f.UnknownFields) > 0:
+		return refuse(ReasonField, f.UnknownFields, "the running revision has fields that a registration would lose")
+	case len(f.MovingImages) > 0:
+		return refuse(ReasonDrift, f.MovingImages, "a new deployment would start, or may start, another image of %s", strings.Join(f.MovingImages, ", "))
+	case len(f.FamilyUsers) > 0:
+		return refuse(ReasonShared, f.FamilyUsers, "others run the newest revision of this family, whatever it is")
+	}
+	return nil
+}
+
+func or(s, instead string) string {
+	if s == "" {
+		return instead
+	}
+	return s
+}

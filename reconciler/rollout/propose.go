@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// Propose keeps the rollouts of one policy and one service in step with what is wanted now. It gives the rollout to write, or
+// false where everything stands as it should:
+//
+//	live rollout of the policy, no longer wanted and not begun   expired
+//	live rollout of the service                                  nothing: one at a time
+//	plan refused                                                 refused, once for each plan hash and reason
+//	refused before, and the reason is gone                       the same rollout, proposed again
+//	owner's state says export                                    exported, once
+//	rejected, or ended already                                   nothing until a reset
+//	otherwise                                                    proposed
+//
+// Mode off by the ceiling or the default plans nothing; by the service's tag it is a refusal.
+func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
+	if b.Mode.rank() == 0 && b.modeReason() == ReasonMode {
+		return Rollout{}, false
+	}
+	plan, bad, wanted := Make(s, p, b.Settings, now)
+	if r, ok := b.live(s.Key); ok {
+		return r.unwanted(s, p, wanted && plan.Hash == r.Plan.Hash, now)
+	}
+	if !wanted || !s.Complete {
+		return Rollout{}, false
+	}
+	last, known := b.last(plan)
+	if known && !b.again(last) {
+		return Rollout{}, false
+	}
+	fresh := Rollout{ID: idOf(plan, now), Plan: plan, CreatedAt: now}
+	fresh.enter(Proposed, now, b.Settings.PlanTTL)
+	fresh.Message = "proposed"
+	if last.Outcome == Refused {
+		fresh.ID, fresh.CreatedAt = last.ID, last.CreatedAt
+	}
+	bad = firstOf(b.against(fresh), bad, b.start(fresh, s, now))
+	switch {
+	case bad != nil && last.Outcome == Refused && last.Reason == bad.Reason:
+		return Rollout{}, false
+	case bad != nil:
+		fresh.end(Refused, bad.Reason, bad.Message, now)
+	case plan.Handling == Export:
+		fresh.end(Exported, "", "the owner's tool applies it: taskwarden export "+s.Key.String(), now)
+	}
+	return fresh, true
+}
+
+// unwanted ends a rollout that has not begun and whose plan nobody would make any more.
+func (r Rollout) unwanted(s Subject, p Policy, same bool, now time.Time) (Rollout, bool) {
+	begun := r.Phase != Proposed && r.Phase != Approved
+	if begun || same || r.Plan.Policy != p.Name || !s.Complete {
+		return Rollout{}, false
+	}
+	r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
+	return r, true
+}
+
+// live is the one rollout of a service that is on its way.
+func (b Brakes) live(k fleet.Key) (Rollout, bool) {
+	i := slices.IndexFunc(b.Known, func(r Rollout) bool { return r.Key() == k && r.Live() })
+	if i < 0 {
+		return Rollout{}, false
+	}
+	return b.Known[i], true
+}
+
+// last is the newest rollout of that plan.
+func (b Brakes) last(p Plan) (Rollout, bool) {
+	var out Rollout
+	for _, r := range b.Known {
+		if r.Key() == p.Key && r.Plan.Hash == p.Hash && !r.CreatedAt.Before(out.CreatedAt) {
+			out = r
+		}
+	}
+	return out, out.ID != ""
+}
+
+// again tells whether a plan that ended so may be made again.
+func (b Brakes) again(r Rollout) bool {
+	return slices.Contains([]Outcome{Refused, Expired}, r.Outcome) || r.Since.Before(b.Resets[r.Key().String()])
+}
+
+// against is what a person decided about this service: its tag, or a hold.
+func (b Brakes) against(r Rollout) *Refusal {
+	if b.Mode.rank() == 0 {
+		return refuse(b.modeReason(), nil, "the service's mode is %s", Off)
+	}
+	if why := b.held(r.Key()); why != "" {
+		return refuse(ReasonHeld, nil, "%s", why)
+	}
+	return nil
+}
+
+// start is what keeps a rollout of mode auto from starting; others are shown, and meet the brakes when they are approved.
+func (b Brakes) start(r Rollout, s Subject, now time.Time) *Refusal {
+	if b.Mode != Auto || r.Plan.Handling != Apply {
+		return nil
+	}
+	return b.mayStart(r, s.Observation, now)
+}

@@ -1,0 +1,150 @@
+package rollout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// Phase is where a rollout stands.
+type Phase string
+
+// Phases (CONTRACT section 3).
+const (
+	Proposed    Phase = "proposed"
+	Approved    Phase = "approved"
+	Registering Phase = "registering"
+	Rolling     Phase = "rolling"
+	Soaking     Phase = "soaking"
+	RollingBack Phase = "rolling_back"
+)
+
+// Outcome is how a rollout ended; "" while it lives.
+type Outcome string
+
+// Outcomes.
+const (
+	Succeeded    Outcome = "succeeded"
+	RolledBack   Outcome = "rolled_back"
+	Failed       Outcome = "failed"
+	Inconclusive Outcome = "inconclusive"
+	Superseded   Outcome = "superseded"
+	Rejected     Outcome = "rejected"
+	Expired      Outcome = "expired"
+	Refused      Outcome = "refused"
+	Exported     Outcome = "exported"
+	Adopted      Outcome = "adopted"
+)
+
+// Rollout is one plan on its way, as it is stored. It is committed before its steps are taken.
+type Rollout struct {
+	ID       string    `json:"id"`
+	Plan     Plan      `json:"plan"`
+	Phase    Phase     `json:"phase"`
+	Since    time.Time `json:"since"`    // when the phase began
+	Deadline time.Time `json:"deadline"` // when it ends by itself
+	Outcome  Outcome   `json:"outcome,omitempty"`
+	Reason   Reason    `json:"reason,omitempty"` // of the outcome, or of what it waits for
+	Message  string    `json:"message,omitempty"`
+	Remedy   string    `json:"remedy,omitempty"`
+
+	CreatedAt time.Time `json:"createdAt"`
+	Canary    bool      `json:"canary,omitempty"` // of its policy's first wave; fixed when it starts
+	Approval  *Order    `json:"approval,omitempty"`
+	Order     *Order    `json:"order,omitempty"` // a person's rollback, which pause does not stop
+	StartedAt time.Time `json:"startedAt,omitzero"`
+
+	Wrote   time.Time `json:"wrote,omitzero"`    // when an UpdateService was last intended
+	Arrived bool      `json:"arrived,omitempty"` // a look has shown the service on Revision
+
+	Intent   *Intent  `json:"intent,omitempty"`
+	Revision string   `json:"newRevision,omitempty"` // what was registered
+	Carriers []string `json:"carriers,omitempty"`    // later revisions of others that carry the values
+	Foreign  bool     `json:"foreign,omitempty"`     // somebody else applied the export: watched, never rolled back
+
+	Ending *Conclusion `json:"ending,omitempty"` // while rolling back: how it will end
+	Soak   Progress    `json:"progress,omitzero"`
+}
+
+// Order is a person's word.
+type Order struct {
+	By, Reason, Ticket string
+	At                 time.Time
+}
+
+// Intent is a call that may have been sent. It is written before the call, and goes when an answer says what became of it or
+// a look has shown it.
+type Intent struct {
+	Call    Call      `json:"call"`
+	At      time.Time `json:"at"`
+	Tries   int       `json:"tries"`             // calls sent for this purpose, this one included
+	Looked  time.Time `json:"looked,omitzero"`   // the first look after it that did not find what it would have made
+	Refused bool      `json:"refused,omitempty"` // the answer was that nothing was done: it may be repeated
+}
+
+// Conclusion is the outcome that a rollback works towards.
+type Conclusion struct {
+	Outcome  Outcome `json:"outcome"`
+	Reason   Reason  `json:"reason,omitempty"`
+	Message  string  `json:"message"`
+	Restored bool    `json:"restored,omitempty"` // the old revision runs again, and nothing else is under way
+}
+
+// Progress is what a soak has found so far.
+type Progress struct {
+	From       time.Time  `json:"from,omitzero"`   // when the new revision's deployment was complete
+	Tasks      int        `json:"tasks,omitempty"` // how many it had then
+	Spent      float64    `json:"spent,omitempty"` // of the chance that looks may use up
+	Assessment Assessment `json:"assessment,omitzero"`
+	Table      *Table     `json:"table,omitempty"`
+}
+
+// idOf names a rollout by its plan and its birth.
+func idOf(p Plan, at time.Time) string {
+	sum := sha256.Sum256([]byte(p.Key.String() + "\n" + p.Hash + "\n" + at.UTC().Format(time.RFC3339Nano)))
+	return hex.EncodeToString(sum[:6])
+}
+
+// clone shares nothing that changes with r.
+func (r Rollout) clone() Rollout {
+	if r.Intent != nil {
+		i := *r.Intent
+		r.Intent = &i
+	}
+	if r.Ending != nil {
+		e := *r.Ending
+		r.Ending = &e
+	}
+	r.Carriers = slices.Clone(r.Carriers)
+	return r
+}
+
+// Live tells whether the rollout is still on its way.
+func (r Rollout) Live() bool { return r.Outcome == "" }
+
+// Key is the service it concerns.
+func (r Rollout) Key() fleet.Key { return r.Plan.Key }
+
+// acting tells whether it is between its first write and its soak, or on its way back.
+func (r Rollout) acting() bool {
+	return r.Live() && (r.Phase == Registering || r.Phase == Rolling || r.Phase == RollingBack)
+}
+
+// enter begins a phase.
+func (r *Rollout) enter(p Phase, now time.Time, lasts time.Duration) {
+	r.Phase, r.Since, r.Deadline = p, now, now.Add(lasts)
+	r.Reason, r.Message, r.Remedy, r.Intent = "", "", "", nil
+}
+
+// end closes the rollout.
+func (r *Rollout) end(o Outcome, reason Reason, message string, now time.Time) {
+	r.Outcome, r.Reason, r.Message, r.Remedy, r.Since, r.Intent = o, reason, message, remedies[reason], now, nil
+}
+
+// wait says why nothing is done now.
+func (r *Rollout) wait(why *Refusal) {
+	r.Reason, r.Message, r.Remedy = why.Reason, why.Message, why.Remedy
+}

@@ -1,0 +1,104 @@
+package rollout
+
+import (
+	"errors"
+	"time"
+
+	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+)
+
+// Call is what a step asks for.
+type Call string
+
+// Calls. The first two only look.
+const (
+	Fresh     Call = "fresh"       // look at the service and its service deployment now
+	FindByTag Call = "find_by_tag" // find the revision of the family that carries Step.Tag
+	Register  Call = "register"    // register Base with Set in it, tagged; compared before and after
+	Update    Call = "update"      // UpdateService with cluster, service and Revision, nothing else
+	Restore   Call = "restore"     // unless the family's newest ACTIVE revision has Base's content already: register it again
+	Record    Call = "record"      // append Text to the audit log
+)
+
+// Step is one thing to be done, in order, after the rollout was committed. SDK retries are off for Register, Update and
+// Restore.
+type Step struct {
+	Call     Call
+	Key      fleet.Key
+	Base     string                       // Register, Restore, FindByTag: ARN of the revision whose raw document or family is meant
+	Set      map[string]map[string]string // Register
+	Tag      string                       // Register, FindByTag, Restore: value of RolloutTag
+	Service  string                       // Update: the service's ARN
+	Revision string                       // Update: the full ARN
+	Text     string                       // Record
+}
+
+// Answer is what became of the last intent's call or of a FindByTag. No answer at all (the process died) means that nobody
+// knows.
+type Answer struct {
+	Call     Call
+	At       time.Time
+	Revision string   // Register, Restore: the ARN that was registered, or the newest that has the content; FindByTag: what was found, "" for nothing
+	Refusal  *Refusal // the edge's comparison forbids it (unknown_field, image_drift, …): nothing was sent
+	Err      error    // of a class of package fleet, or of none: then the call may have been carried out
+}
+
+// nothingDone tells whether the answer says for certain that the call changed nothing.
+func (a Answer) nothingDone() bool {
+	return errors.Is(a.Err, fleet.ErrThrottled) || a.hopeless()
+}
+
+// hopeless tells whether the same call would fail again.
+func (a Answer) hopeless() bool {
+	return errors.Is(a.Err, fleet.ErrDenied) || errors.Is(a.Err, fleet.ErrTerminal) || errors.Is(a.Err, fleet.ErrNotFound)
+}
+
+// Look is a fresh, whole look at one service. One that failed is no Look.
+type Look struct {
+	At         time.Time
+	Gone       bool // MISSING, or no longer ACTIVE: an answer, not an error
+	Service    fleet.Service
+	Deployment Deployment // the newest service deployment; zero where there is none
+	Carries    bool       // the primary deployment's revision has the plan's values; asked where it is neither Base nor Revision
+}
+
+// Deployment is a service deployment of ECS (DescribeServiceDeployments).
+type Deployment struct {
+	ARN     string
+	Status  string // PENDING, IN_PROGRESS, STOP_REQUESTED, ROLLBACK_REQUESTED, ROLLBACK_IN_PROGRESS, SUCCESSFUL, STOPPED, ROLLBACK_SUCCESSFUL, ROLLBACK_FAILED, AWAITING_ACTION
+	Reason  string
+	Target  string // task definition ARN it brings
+	Stage   string // lifecycle stage of a blue/green, linear or canary deployment
+	Started time.Time
+}
+
+// World is all that Advance may use beside the rollout.
+type World struct {
+	Observation fleet.Observation // the sweep's; for tasks while soaking
+	History     churn.History
+	Findings    []finding.Finding
+	Look        *Look    // the newest fresh look, or nil
+	Answers     []Answer // since the last Advance, oldest first
+	Volumes     Volumes
+	Brakes      Brakes
+}
+
+// answer is the newest answer to a call that was made at or after since.
+func (w World) answer(c Call, since time.Time) (Answer, bool) {
+	for i := len(w.Answers) - 1; i >= 0; i-- {
+		if a := w.Answers[i]; a.Call == c && !a.At.Before(since) {
+			return a, true
+		}
+	}
+	return Answer{}, false
+}
+
+// lookSince is the fresh look if it began at or after since and is not older than freshness.
+func (w World) lookSince(since, now time.Time) (Look, bool) {
+	if w.Look == nil || w.Look.At.Before(since) || now.Sub(w.Look.At) > freshness {
+		return Look{}, false
+	}
+	return *w.Look, true
+}

@@ -1,0 +1,23 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+)
+
+// human writes a duration with its two largest units: "6 h 30 min".
+func human(d time.Duration) string {
+	d = d.Round(time.Minute)
+	days, h, m := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
+	switch {
+	case days > 0 && h > 0:
+		return fmt.Sprintf("%d d %d h", days, h)
+	case days > 0:
+		return fmt.Sprintf("%d d", days)
+	case h > 0 && m > 0:
+		return fmt.Sprintf("%d h %d min", h, m)
+	case h > 0:
+		return fmt.Sprintf("%d h", h)
+	}
+	return fmt.Sprintf("%d min", m)
+}
