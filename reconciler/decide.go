@@ -51,7 +51,7 @@ type Decision struct {
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
 	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
-	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
+	d.Findings = mergeAll(o.Key, m.Findings, j.Claims, o.Seen, now, m.Alarms)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)
 	return d
@@ -60,8 +60,8 @@ func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 func explain(o fleet.Observation, findings []finding.Finding) (reason, message string) {
 	var worst finding.Finding
 	for _, f := range findings {
-		if f.Open() && f.Severity.Rank() > worst.Severity.Rank() {
-			worst = f
+		if f.Open() && f.Type != finding.AlarmMissing && f.Severity.Rank() > worst.Severity.Rank() {
+			worst = f // that nobody is told of it is not the trouble
 		}
 	}
 	switch {

@@ -52,7 +52,7 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 	o := reconciler.Options{
 		ID: cfg.Controller.ID, Home: accounts.open(config.Target{Name: "home"}), HomeActions: home,
 		Book: book, Policies: policies, AllowHash: allow.Hash(), Resync: time.Duration(cfg.Watch.Resync), Metrics: cfg.Metrics.Enabled,
-		Alarms: reconciler.Mode(cfg.Alarms.Mode), AlarmAudit: audit, Report: report, Log: log, Registry: r,
+		Alarms: reconciler.Mode(cfg.Alarms.Mode), Layout: alarm.Layout(cfg.Alarms.Layout), AlarmAudit: audit, Report: report, Log: log, Registry: r,
 	}
 	targets := cfg.Targets
 	if len(targets) == 0 {
@@ -88,7 +88,7 @@ func classes(cfg config.Config) map[cloud.Class]bool {
 		cloud.Read:     true,
 		cloud.Evidence: cfg.Detect.Logs.Enabled,
 		cloud.Metrics:  cfg.Metrics.Enabled,
-		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure,
+		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure || cfg.Alarms.Mode == config.AlarmsSync,
 	}
 }
 

@@ -34,9 +34,12 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["DescribeDeployments"] = a.DescribeDeployments(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-deployment/c/s/1"})
 	_, errs["Revisions"] = a.Revisions(ctx, []string{"arn:aws:ecs:us-east-1:111122223333:service-revision/c/s/1"})
 	_, errs["Stream"] = a.Stream(ctx, fleet.LogRef{Group: "/ecs/service-00000", Stream: "s"})
-	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
-	_, errs["Alarms"] = a.Alarms(ctx, "")
+	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{alarm.OwnerTag: "k"})
+	_, errs["Alarms"] = a.Alarms(ctx, func(string) bool { return true })
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
+	errs["DeleteAlarm"] = a.DeleteAlarm(ctx, "n", "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", "k")
+	_, errs["Active"] = a.Active(ctx, "AWS/ECS", "CPUUtilization", true)
+	_, errs["Topic"] = a.Topic(ctx, "arn:aws:sns:us-east-1:111122223333:page")
 	errs["PutData"] = a.PutData(ctx, datum)
 	_, errs["Maxima"] = a.Maxima(ctx, datum)
 	return errs
@@ -122,9 +125,9 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 
 func TestPolicyFor(t *testing.T) {
 	want := []string{
-		"cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics", "cloudwatch:ListTagsForResource", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
-		"ecs:ListServices", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
+		"ecs:ListServices", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents", "sns:GetTopicAttributes",
 	}
 	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)

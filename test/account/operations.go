@@ -32,6 +32,9 @@ var operations = map[string]map[string]operation{
 		"GetLogEvents":       getLogEvents,
 		"FilterLogEvents":    filterLogEvents,
 	},
+	"sns": {
+		"GetTopicAttributes": getTopicAttributes,
+	},
 	"sts": {
 		"GetCallerIdentity": getCallerIdentity,
 		"AssumeRole":        assumeRole,
