@@ -44,7 +44,7 @@ var lists = []list{
 		[]string{"limit", "next", "target", "cluster", "service", "address", "status", "type", "severity"}, findings.page},
 	{apiPath + "stops", "Recorded stops of tasks, newest first.", Stop{},
 		[]string{"limit", "next", "target", "cluster", "service", "address", "planned", "since"}, stops.page},
-	{apiPath + "alarms", "The alarms wanted, as the last look at them found them. An address names the alarms of its target: each watches every service there.", Alarm{},
+	{apiPath + "alarms", "The alarms wanted, and those of others on watched services, as the last look at them found them. An address names the alarms of its service, and those of its target that watch every service there.", Alarm{},
 		[]string{"limit", "next", "target", "address", "kind"}, alarms.page},
 	{apiPath + "targets", "How well each target is seen, by name.", Target{}, []string{"limit", "next", "target"}, targets.page},
 }
@@ -120,13 +120,25 @@ var services = collection[reconciler.ServiceReport]{
 	show: func(s reconciler.ServiceReport) any { return serviceOf(s) },
 }
 
-var findings = collection[finding.Finding]{
-	read: func(src Source, _ query) []finding.Finding { return src.Findings() },
-	keep: func(q query, f finding.Finding) bool {
+// heard is a finding and whom to ask who hears of it: only for those that are shown.
+type heard struct {
+	finding.Finding
+	src Source
+}
+
+var findings = collection[heard]{
+	read: func(src Source, _ query) []heard {
+		var out []heard
+		for _, f := range src.Findings() {
+			out = append(out, heard{f, src})
+		}
+		return out
+	},
+	keep: func(q query, f heard) bool {
 		return q.covers(f.Key) && (f.Open() || q.Get("status") == "all") && q.is("type", f.Type) && q.is("severity", string(f.Severity))
 	},
-	key:  func(f finding.Finding) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
-	show: func(f finding.Finding) any { return findingOf(f) },
+	key:  func(f heard) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
+	show: func(f heard) any { return heardOf(f.src, f.Finding) },
 }
 
 var stops = collection[reconciler.Recorded]{
@@ -148,10 +160,15 @@ var stops = collection[reconciler.Recorded]{
 var alarms = collection[reconciler.AlarmReport]{
 	read: func(src Source, _ query) []reconciler.AlarmReport { return src.Alarms() },
 	keep: func(q query, a reconciler.AlarmReport) bool {
-		return q.is("target", a.Target) && q.is("kind", string(a.Kind)) && (q.address == fleet.Key{} || q.address.Target == a.Target)
+		return q.is("target", a.Target) && q.is("kind", string(a.Kind)) && (q.address == fleet.Key{} || q.address.Target == a.Target && watches(a, q.address))
 	},
 	key:  func(a reconciler.AlarmReport) string { return sortKey(a.Target, a.Name) },
 	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
+}
+
+// watches tells whether an alarm is on the service, or on all of its cluster or target.
+func watches(a reconciler.AlarmReport, k fleet.Key) bool {
+	return (a.Cluster == "" || a.Cluster == k.Cluster) && (a.Service == "" || a.Service == k.Service)
 }
 
 var targets = collection[reconciler.TargetReport]{

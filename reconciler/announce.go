@@ -19,7 +19,7 @@ func (c *Controller) announce(d Decision) {
 		c.o.Log.Info("stop explained", stopFields(d, s)...)
 	}
 	for _, t := range d.Changes {
-		c.change(t)
+		c.change(t, d.Findings)
 	}
 }
 
@@ -42,8 +42,8 @@ func stopFields(d Decision, s churn.Stop) []zap.Field {
 	return f
 }
 
-// change logs one finding's change of status.
-func (c *Controller) change(t finding.Transition) {
+// change logs one finding's change of status, and whether anybody hears of one that opens.
+func (c *Controller) change(t finding.Transition, is []finding.Finding) {
 	said := "finding opened"
 	switch t.To {
 	case finding.False:
@@ -51,8 +51,19 @@ func (c *Controller) change(t finding.Transition) {
 	case finding.Unknown:
 		said = "finding unknown"
 	}
-	c.o.Log.Info(said, zap.Stringer("on", t.Key), zap.String("type", t.Type), zap.String("subject", t.Subject),
-		zap.String("severity", string(t.Severity)), zap.String("reason", t.Reason), zap.String("message", t.Message))
+	fields := []zap.Field{zap.Stringer("on", t.Key), zap.String("type", t.Type), zap.String("subject", t.Subject),
+		zap.String("severity", string(t.Severity)), zap.String("reason", t.Reason), zap.String("message", t.Message)}
+	for _, f := range is {
+		if f.Key != t.Key || f.Type != t.Type || f.Subject != t.Subject {
+			continue
+		}
+		if h := c.HearingOf(f); h.Why != "" {
+			fields = append(fields, zap.String("unheard", h.Why))
+		} else if len(h.Alarms) > 0 {
+			fields = append(fields, zap.Strings("heardBy", h.Alarms))
+		}
+	}
+	c.o.Log.Info(said, fields...)
 }
 
 // expire frees what the retention has let go, and logs how much that was.
@@ -76,6 +87,6 @@ func (c *Controller) report() {
 	}
 	for _, t := range c.Targets() {
 		c.o.Log.Info("report", zap.String("target", t.Target), zap.Bool("complete", t.Complete), zap.Time("lastComplete", t.LastComplete),
-			zap.Int("clusters", t.Clusters), zap.Int("services", t.Services), zap.Any("openFindings", open))
+			zap.Int("clusters", t.Clusters), zap.Int("services", t.Services), zap.Any("openFindings", open), zap.Strings("unheard", t.Unheard))
 	}
 }

@@ -29,6 +29,13 @@ var taskColumns = []column[console.Task]{
 	{"CONTAINERS", false, func(t console.Task) string { return containersWord(t.Containers) }},
 }
 
+var coverColumns = []column[console.Told]{
+	{"FAILURE", false, func(t console.Told) string { return t.Failure }},
+	{"TOLD", false, func(t console.Told) string { return t.Tells }},
+	{"ALARM", false, func(t console.Told) string { return t.Alarm }},
+	{"WHY", false, func(t console.Told) string { return t.Why }},
+}
+
 // describeService writes one service in sections; empty ones are left out.
 func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 	var d console.ServiceDetail
@@ -45,6 +52,9 @@ func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 		return err
 	}
 	if err := describeFindings(w, d.OpenFindings); err != nil {
+		return err
+	}
+	if err := section(w, "Alarms", coverColumns, d.Coverage, wide); err != nil {
 		return err
 	}
 	return section(w, "Newest stops", stopColumns, d.Stops, wide)
@@ -91,6 +101,9 @@ func describeFindings(w io.Writer, findings []console.Finding) error {
 			plainText(on), f.Count, age(f.FirstSeen), plainText(f.Message))
 		for _, e := range f.Evidence {
 			fmt.Fprintf(&b, "    - %s\n", plainText(e))
+		}
+		if f.Unheard != "" {
+			fmt.Fprintf(&b, "    nobody hears of it: %s\n", plainText(f.Unheard))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

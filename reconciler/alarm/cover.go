@@ -92,7 +92,7 @@ func MissingClaims(all []Summary) []finding.Claim {
 			m += fmt.Sprintf("; of %d more it cannot be told", s.Unsure)
 		}
 		out = append(out, finding.Claim{Type: finding.AlarmMissing, Subject: string(s.Failure), Severity: finding.Info,
-			Reason: "NoAlarm", Message: m, Count: s.Missing})
+			Reason: s.Failure.reason(), Message: m, Count: s.Missing})
 	}
 	return out
 }
@@ -107,7 +107,7 @@ func (x *Index) ClaimsAt(p Place) []finding.Claim {
 		if _, seen := p.Seen[Kind(c.Failure)]; !seen || !c.Missing {
 			continue
 		}
-		out = append(out, finding.Claim{Type: finding.AlarmMissing, Subject: string(c.Failure), Severity: finding.Warning, Reason: "NoAlarm",
+		out = append(out, finding.Claim{Type: finding.AlarmMissing, Subject: string(c.Failure), Severity: finding.Warning, Reason: c.Failure.reason(),
 			Message: fmt.Sprintf("%s was seen here, and no alarm tells of it: %s", c.Failure, c.Failure.Remedy()), Evidence: evidence(c)})
 	}
 	return out
@@ -162,29 +162,23 @@ var blindWords = map[string]string{
 	InvertedOperator: "fire while all is well (inverted operator)", MissingHides: "are silent when the service dies (missing data)",
 }
 
-// DriftClaims is a claim for each kind of which somebody changed an alarm of ours.
+// DriftClaims is one claim for all alarms of ours that somebody changed.
 func DriftClaims(rows []Row) []finding.Claim {
-	by := map[Kind]*finding.Claim{}
+	f := finding.Claim{Type: finding.AlarmDrifted, Severity: finding.Info, Reason: "ChangedByHand"}
 	for _, r := range rows {
 		if r.Status != Drifted {
 			continue
-		}
-		f := by[r.Kind]
-		if f == nil {
-			f = &finding.Claim{Type: finding.AlarmDrifted, Subject: string(r.Kind), Severity: finding.Info, Reason: "ChangedByHand",
-				Message: fmt.Sprintf("alarms of the kind %s were changed, and no longer are as they were put: %s: %s", r.Kind, r.Name, r.Reason)}
-			by[r.Kind] = f
 		}
 		f.Count++
 		if len(f.Evidence) < shownEvidence {
 			f.Evidence = append(f.Evidence, r.Name+": "+r.Reason)
 		}
 	}
-	var out []finding.Claim
-	for _, k := range slices.Sorted(maps.Keys(by)) {
-		out = append(out, *by[k])
+	if f.Count == 0 {
+		return nil
 	}
-	return out
+	f.Message = fmt.Sprintf("%d alarm%s of ours %s changed by somebody: %s", f.Count, cond(f.Count == 1, "", "s"), cond(f.Count == 1, "was", "were"), f.Evidence[0])
+	return []finding.Claim{f}
 }
 
 // watched finds out whether an alarm has to do with the services of a target.

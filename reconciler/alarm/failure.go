@@ -1,6 +1,9 @@
 package alarm
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Failure is one way in which a service fails, and which an alarm ought to tell. Those that a gauge tells are named as
 // their alarm's kind.
@@ -21,6 +24,15 @@ const (
 // Failures are all of them.
 func Failures() []Failure {
 	return []Failure{ChurnFailure, CrashFailure, RestartFailure, DownFailure, FloodFailure, NoTask, UnhealthyHosts, FailedDeploy}
+}
+
+// reason is the failure as a finding's code: SilentChurn.
+func (f Failure) reason() string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(string(f), "-") {
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return b.String()
 }
 
 // Remedy is what gives a failure an alarm.

@@ -19,8 +19,8 @@ const (
 	SidecarDown  = "SidecarDown"
 	Unobservable = "Unobservable"
 	AlarmMissing = "AlarmMissing" // subject: the failure that no alarm tells
-	AlarmDrifted = "AlarmDrifted" // subject: the kind of alarm
-	AlarmBlind   = "AlarmBlind"   // subject: the reason
+	AlarmDrifted = "AlarmDrifted"
+	AlarmBlind   = "AlarmBlind" // subject: the reason
 )
 
 // Status of a finding, spelled as Kubernetes conditions are.
