@@ -211,6 +211,9 @@ type concern struct {
 
 // concern tells whether the alarm is on one of the services, on their cluster, or on all of a metric of theirs.
 func (w watched) concern(h Have) (concern, bool) {
+	if len(w.services) == 0 {
+		return concern{}, false
+	}
 	s, plain := h.series()
 	if !plain {
 		q, ok := ParseQuery(h.Query)
