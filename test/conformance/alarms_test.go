@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 const (
@@ -23,7 +24,7 @@ var (
 // heartbeat and onQuery are the two shapes of alarm that the product makes.
 func heartbeat(name string) *cloudwatch.PutMetricAlarmInput {
 	return &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &name, AlarmDescription: aws.String("the controller is gone"), ActionsEnabled: aws.Bool(false), AlarmActions: []string{topic}, OKActions: []string{topic},
+		AlarmName: &name, AlarmDescription: aws.String("the controller is gone"), ActionsEnabled: aws.Bool(false), AlarmActions: []string{topic}, OKActions: []string{topic}, InsufficientDataActions: []string{topic},
 		ComparisonOperator: types.ComparisonOperatorLessThanThreshold, EvaluationPeriods: aws.Int32(5), DatapointsToAlarm: aws.Int32(4), Threshold: aws.Float64(1),
 		TreatMissingData: aws.String("breaching"), Namespace: space, MetricName: aws.String("Heartbeat"), Period: aws.Int32(60), Statistic: types.StatisticMaximum,
 		Dimensions: []types.Dimension{{Name: aws.String("Controller"), Value: aws.String("taskwarden")}},
@@ -73,6 +74,11 @@ func alarms() []row {
 		{"cloudwatch:DeleteAlarms", "an unknown name", func(t *testing.T, s *side) (any, error) {
 			return s.cw.DeleteAlarms(t.Context(), &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"nope"}})
 		}},
+		{"cloudwatch:DeleteAlarms", "one that is there", func(t *testing.T, s *side) (any, error) {
+			fatal(t, func() error { _, err := s.cw.PutMetricAlarm(t.Context(), heartbeat("short-lived")); return err }())
+			return s.cw.DeleteAlarms(t.Context(), &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"short-lived"}})
+		}},
+		describe("one that was deleted", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"short-lived"}}),
 		put("6 of 5 datapoints", ghost), put("an unknown operator", blank),
 	}
 }
@@ -99,6 +105,15 @@ func alarmTags() []row {
 	}
 }
 
+func topics() []row {
+	get := func(when, arn string) row {
+		return row{"sns:GetTopicAttributes", when, func(t *testing.T, s *side) (any, error) {
+			return s.sns.GetTopicAttributes(t.Context(), &sns.GetTopicAttributesInput{TopicArn: &arn})
+		}}
+	}
+	return []row{get("of a topic with a subscription", topic), get("of an unknown topic", topic+"-nope"), get("of what is no ARN", "nope")}
+}
+
 func metrics() []row {
 	put := func(when string, in func(*side) *cloudwatch.PutMetricDataInput) row {
 		return row{"cloudwatch:PutMetricData", when, func(t *testing.T, s *side) (any, error) { return s.cw.PutMetricData(t.Context(), in(s)) }}
@@ -106,6 +121,10 @@ func metrics() []row {
 	get := func(when string, in func(*side) *cloudwatch.GetMetricDataInput) row {
 		return row{"cloudwatch:GetMetricData", when, func(t *testing.T, s *side) (any, error) { return s.cw.GetMetricData(t.Context(), in(s)) }}
 	}
+	list := func(when string, in cloudwatch.ListMetricsInput) row {
+		return row{"cloudwatch:ListMetrics", when, func(t *testing.T, s *side) (any, error) { return s.cw.ListMetrics(t.Context(), &in) }}
+	}
+	web := []types.DimensionFilter{{Name: aws.String("ServiceName"), Value: aws.String("web")}}
 	watched := heartbeat("on-data")
 	watched.MetricName, watched.Dimensions, watched.TreatMissingData = aws.String("SilentChurn"), of("web"), aws.String("notBreaching")
 	watched.ComparisonOperator, watched.DatapointsToAlarm = types.ComparisonOperatorGreaterThanOrEqualToThreshold, aws.Int32(1)
@@ -139,6 +158,10 @@ func metrics() []row {
 			in.StartTime, in.EndTime = in.EndTime, in.StartTime
 			return in
 		}),
+		list("with recent data", cloudwatch.ListMetricsInput{Namespace: space, MetricName: aws.String("SilentChurn"), Dimensions: web, RecentlyActive: types.RecentlyActivePt3h}),
+		list("with data", cloudwatch.ListMetricsInput{Namespace: space, MetricName: aws.String("SilentChurn"), Dimensions: web}),
+		list("an unknown metric", cloudwatch.ListMetricsInput{Namespace: space, MetricName: nope}),
+		list("recent by another word", cloudwatch.ListMetricsInput{Namespace: space, RecentlyActive: "PT4H"}),
 		{"cloudwatch:DescribeAlarms", "on data put", func(t *testing.T, s *side) (any, error) {
 			return s.becomes(t, "on-data", types.StateValueAlarm, true)
 		}},
