@@ -37,7 +37,6 @@ type audit struct {
 
 	coverage []alarm.Summary
 	cost     alarm.Cost
-	unread   []string // what could not be looked up, and what to allow
 }
 
 // audits holds, per target, whether its alarms are to be looked at, what the last look found, and what is looked up more
@@ -127,15 +126,21 @@ func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch
 		if err != nil {
 			c.audits.failed(target, time.Now())
 		}
-		said := target
-		if target == homeAlarms {
-			said = c.o.Targets[0].Name // whose findings show the troubles of the controller's own account
-		}
+		said, _ := c.saidOf(target)
 		c.outcome(said, reason, message, err)
 		c.queue.Add(fleet.Key{Target: said})
 		c.enqueue(c.book.OpenKeys(said))
 		return again || err != nil
 	})
+}
+
+// saidOf is the target whose findings show what is wrong: of the controller's own account, the first one's, told apart by
+// how its reasons begin.
+func (c *Controller) saidOf(target string) (said, whose string) {
+	if target == homeAlarms {
+		return c.o.Targets[0].Name, "Home"
+	}
+	return target, ""
 }
 
 // keepAlarms takes one look: it compares what is wanted with a whole listing, writes what is missing or drifted, and says
@@ -150,11 +155,14 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 	}
 	l.tag(have, now)
 	d := c.demand(target, have)
-	facts, unread := l.facts(ctx, cw, alarm.Ask(have, d.places, d.scope), now)
+	facts, data, topics := l.facts(ctx, cw, alarm.Ask(have, d.places, d.scope), now)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	is := audit{seen: fleet.Seen{At: now, Complete: true}, index: alarm.NewIndex(have, facts), unread: unread}
+	said, whose := c.saidOf(target)
+	c.outcome(said, whose+"AlarmDataUnread", "whether alarms have data is not known", data)
+	c.outcome(said, whose+"TopicsUnread", "whether the topics that alarms notify reach anybody is not known", topics)
+	is := audit{seen: fleet.Seen{At: now, Complete: true}, index: alarm.NewIndex(have, facts)}
 	is.rows, is.missed = alarm.Plan(d.want, have, alarm.Basis{
 		Owner: c.o.ID, Applied: c.book.Applied(), Scope: d.scope, Blind: is.index.Blind,
 		Covered: func(s alarm.Spec) string { return is.index.Elsewhere(s, d.places) },

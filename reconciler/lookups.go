@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"taskwarden/reconciler/alarm"
-	"taskwarden/reconciler/fleet"
 )
 
-// How long what was looked up is good for. Neither tags nor data nor topics are asked for with every look: a call for each
-// alarm would cost more than all the rest.
+// How long what was looked up is good for. Neither data nor topics are asked for with every look, nor the tags of many
+// alarms: a call for each would cost more than all the rest.
 const (
 	tagsFor     = 6 * time.Hour
+	fewTags     = 50 // alarms of ours whose tags are read with every look
 	activityFor = time.Hour
 	twoWeeksFor = 24 * time.Hour
 	topicsFor   = time.Hour
@@ -53,16 +53,18 @@ func (a *audits) lookupsOf(target string) *lookups {
 // untagged picks the alarms of ours whose tags are to be read.
 func (l *lookups) untagged(prefix string, now time.Time) func(name string) bool {
 	return func(name string) bool {
-		return strings.HasPrefix(name, prefix) && now.Sub(l.tags[name].at) >= tagsFor
+		return strings.HasPrefix(name, prefix) && (len(l.tags) <= fewTags || now.Sub(l.tags[name].at) >= tagsFor)
 	}
 }
 
-// tag keeps the tags that a listing read, and gives it those of earlier ones.
+// tag keeps the tags that a listing read, where they say an owner, and gives it those of earlier ones.
 func (l *lookups) tag(have []alarm.Have, now time.Time) {
 	is := make(map[string]tagged, len(l.tags))
 	for i, h := range have {
-		if h.Tags != nil {
+		if h.Tags[alarm.OwnerTag] != "" {
 			is[h.Name] = tagged{h.Tags, now}
+		} else if h.Tags != nil {
+			continue // asked for again with the next look
 		} else if t, ok := l.tags[h.Name]; ok && now.Sub(t.at) < tagsFor {
 			is[h.Name], have[i].Tags = t, t.tags
 		}
@@ -91,19 +93,13 @@ func (l *lookups) forget(rows []alarm.Row) (any bool) {
 // written lets go of what was known of an alarm that is not what it was.
 func (l *lookups) written(name string) { delete(l.tags, name) }
 
-// facts looks up what is asked and no longer known. What cannot be read stays unknown and is named.
-func (l *lookups) facts(ctx context.Context, cw CloudWatch, ask alarm.Asked, now time.Time) (f alarm.Facts, unread []string) {
+// facts looks up what is asked and no longer known. What cannot be read stays unknown; the errors say why, of data and of
+// topics.
+func (l *lookups) facts(ctx context.Context, cw CloudWatch, ask alarm.Asked, now time.Time) (f alarm.Facts, data, topics error) {
 	f = alarm.Facts{Data: map[string]alarm.Data{}, Topics: map[string]alarm.Topic{}}
-	say := func(err error, what string) {
-		if action := fleet.DeniedAction(err); action != "" {
-			what += ": allow the IAM action " + action
-		}
-		unread = append(unread, what)
-	}
-	var failed error
 	for metric, series := range ask.Metrics {
-		if failed == nil { // one that is denied is denied for all
-			failed = l.look(ctx, cw, metric, series, now)
+		if data == nil { // one that is denied is denied for all
+			data = l.look(ctx, cw, metric, series, now)
 		}
 		for _, s := range series {
 			if k, ok := l.data[s.String()]; ok {
@@ -111,29 +107,21 @@ func (l *lookups) facts(ctx context.Context, cw CloudWatch, ask alarm.Asked, now
 			}
 		}
 	}
-	if failed != nil {
-		say(failed, "whether the metrics of alarms have data is not known")
-	}
-	failed = nil
 	for _, arn := range ask.Topics {
 		t, ok := l.topics[arn]
-		if (!ok || now.Sub(t.at) >= topicsFor) && failed == nil {
-			var err error
-			if t.Topic, err = cw.Topic(ctx, arn); err != nil {
-				failed, ok = err, false
-			} else {
-				t.at, ok = now, true
+		if topics == nil && (!ok || now.Sub(t.at) >= topicsFor) {
+			is, err := cw.Topic(ctx, arn)
+			if topics = err; err == nil {
+				t = topic{is, now}
 				l.topics[arn] = t
 			}
+			ok = err == nil
 		}
-		if ok {
+		if ok && now.Sub(t.at) < topicsFor {
 			f.Topics[arn] = t.Topic
 		}
 	}
-	if failed != nil {
-		say(failed, "whether the topics of alarms reach anybody is not known")
-	}
-	return f, unread
+	return f, data, topics
 }
 
 // look lists the series of a metric with recent data, and where some are not among them those of two weeks, once a day.

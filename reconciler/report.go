@@ -111,7 +111,6 @@ func (c *Controller) Targets() []TargetReport {
 		for reason, tr := range c.troubles.of(t.Name) {
 			r.Troubles = append(r.Troubles, reason+": "+tr.message)
 		}
-		r.Troubles = append(r.Troubles, c.audits.of(t.Name).unread...)
 		slices.Sort(r.Troubles)
 		c.reportAlarms(&r)
 		out = append(out, r)

@@ -298,8 +298,11 @@ const (
 	ownAlarm     = "taskwarden/taskwarden/prod/silent-churn"
 )
 
-// prepareAlarms puts an alarm of ours with an old tag, and somebody else's that has the name of one of ours.
+// prepareAlarms puts an alarm of ours with an old tag, somebody else's that has the name of one of ours, and a team's whose
+// data and topic are looked up.
 func (f *faultCell) prepareAlarms() {
+	f.account.SetTopic(people, account.Topic{Confirmed: 1})
+	f.put(onMetric("cpu", "AWS/ECS", "CPUUtilization", cwtypes.ComparisonOperatorGreaterThanThreshold, 80, []string{people}, "ClusterName", "prod", "ServiceName", "django"))
 	for name, owner := range map[string]string{foreignAlarm: "another", ownAlarm: "taskwarden"} {
 		if _, err := f.cw.PutMetricAlarm(f.t.Context(), &cloudwatch.PutMetricAlarmInput{
 			AlarmName: aws.String(name), Namespace: aws.String("Theirs"), MetricName: aws.String("M"),
