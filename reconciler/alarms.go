@@ -123,9 +123,6 @@ func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch
 		if ctx.Err() != nil {
 			return false
 		}
-		if err != nil {
-			c.audits.failed(target, time.Now())
-		}
 		said, _ := c.saidOf(target)
 		c.outcome(said, reason, message, err)
 		c.queue.Add(fleet.Key{Target: said})
@@ -151,6 +148,7 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 	l := c.audits.lookupsOf(target)
 	have, err := cw.Alarms(ctx, l.untagged(alarm.Prefix(c.o.ID), now))
 	if err != nil {
+		c.audits.failed(target, now)
 		return false, fmt.Errorf("list alarms: %w", err)
 	}
 	l.tag(have, now)
@@ -180,15 +178,14 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 		c.o.Log.Info("alarm", zap.String("name", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Reason),
 			zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
 	}
+	if c.o.Alarms != Plan && l.forget(writes, now) {
+		return true, nil // tags of an earlier look may be out of date: those to be written are looked at afresh first
+	}
 	return c.writeAlarms(ctx, cw, target, writes, l)
 }
 
-// writeAlarms does what the rows say. Tags that were not read in this look may be out of date: an alarm whose row needs a
-// write is then looked at afresh first.
+// writeAlarms does what the rows say, and asks for another look at what was written.
 func (c *Controller) writeAlarms(ctx context.Context, cw CloudWatch, target string, rows []alarm.Row, l *lookups) (again bool, err error) {
-	if c.o.Alarms != Plan && l.forget(rows) {
-		return true, nil
-	}
 	var writer AlarmWriter = planner{}
 	if c.o.Alarms == Ensure || c.o.Alarms == Sync {
 		writer = cw

@@ -72,17 +72,11 @@ func (l *lookups) tag(have []alarm.Have, now time.Time) {
 	l.tags = is
 }
 
-// forget lets go of tags that an earlier look read, of the alarms that are to be written now, and tells whether there were
-// any. The newest look's are kept.
-func (l *lookups) forget(rows []alarm.Row) (any bool) {
-	newest := time.Time{}
-	for _, t := range l.tags {
-		if t.at.After(newest) {
-			newest = t.at
-		}
-	}
+// forget lets go of tags that an earlier look than that of now read, of the alarms that are to be written, and tells
+// whether there were any.
+func (l *lookups) forget(rows []alarm.Row, now time.Time) (any bool) {
 	for _, r := range rows {
-		if t, ok := l.tags[r.Name]; ok && r.Write.Needed() && t.at.Before(newest) {
+		if t, ok := l.tags[r.Name]; ok && r.Write.Needed() && t.at.Before(now) {
 			delete(l.tags, r.Name)
 			any = true
 		}
