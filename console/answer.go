@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -52,6 +53,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 
 func answerBytes(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // also for HEAD, whose body is not sent
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away needs no answer
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/reconciler"
+	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
@@ -28,6 +29,8 @@ type Source interface {
 	Stops(scope fleet.Key) []reconciler.Recorded
 	Alarms() []reconciler.AlarmReport
 	Targets() []reconciler.TargetReport
+	HearingOf(f finding.Finding) reconciler.Hearing
+	CoverOf(key fleet.Key) []alarm.Cover
 }
 
 // Options is what the API needs.
@@ -86,7 +89,7 @@ func Server(addr string, h http.Handler) *http.Server {
 func root(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("taskwarden\n\n/api/v1/findings      what is wrong\n/api/v1/services      every service watched\n" +
-		"/api/v1/stops         every task that stopped, and why\n/api/v1/alarms        the alarms wanted and had\n" +
+		"/api/v1/stops         every task that stopped, and why\n/api/v1/alarms        the alarms wanted and had, and others on the services\n" +
 		"/api/v1/targets       how well each target is seen\n/api/v1/openapi.json  the whole API\n" +
 		"/healthz /readyz /metrics\n")) // a client that went away needs no answer
 }

@@ -47,6 +47,23 @@ func (f *fake) Services() []reconciler.ServiceReport { return f.services }
 func (f *fake) Alarms() []reconciler.AlarmReport     { return f.alarms }
 func (f *fake) Targets() []reconciler.TargetReport   { return f.targets }
 
+func (f *fake) HearingOf(x finding.Finding) reconciler.Hearing {
+	switch {
+	case x.Type == finding.SilentChurn && x.Open():
+		return reconciler.Hearing{Why: "no alarm watches for it"}
+	case x.Type == finding.SidecarCrash:
+		return reconciler.Hearing{Alarms: []string{"taskwarden/tw/prod/sidecar-crash"}}
+	}
+	return reconciler.Hearing{}
+}
+func (f *fake) CoverOf(k fleet.Key) []alarm.Cover {
+	if k != web {
+		return nil
+	}
+	return []alarm.Cover{{Failure: alarm.ChurnFailure, Tells: alarm.No, Why: "no alarm watches for it", Missing: true},
+		{Failure: alarm.NoTask, Tells: alarm.Yes, Alarm: "running", Why: "it watches RunningTaskCount"}}
+}
+
 // Stops is as the book's: newest first, within the scope.
 func (f *fake) Stops(scope fleet.Key) []reconciler.Recorded {
 	var out []reconciler.Recorded
@@ -127,10 +144,12 @@ func world() *fake {
 		alarms: []reconciler.AlarmReport{
 			{Row: alarm.Row{Name: "taskwarden/tw/controller-heartbeat", Kind: alarm.Heartbeat, Status: alarm.Missing, Owned: true, Reason: "no alarm of this name"}},
 			{Target: "prod", Row: alarm.Row{Name: "taskwarden/tw/prod/silent-churn", Kind: alarm.SilentChurn, Status: alarm.Present, Owned: true, State: "OK", Reason: "as wanted"}},
+			{Target: "prod", Row: alarm.Row{Name: "cpu", Cluster: "main", Service: "api", Status: alarm.Blind, State: "OK", Reason: "it has no alarm action"}},
 		},
 		targets: []reconciler.TargetReport{
 			{Target: "test", Resync: 5 * time.Minute, Troubles: []string{"TargetUnreadable: allow the IAM action ecs:ListClusters"}},
-			{Target: "prod", Ready: true, Complete: true, LastSweep: at, LastComplete: at, Resync: 90 * time.Second, Took: 1500 * time.Millisecond, Calls: 12, Clusters: 1, Services: 2, Tasks: 3, Waiting: 4},
+			{Target: "prod", Ready: true, Complete: true, LastSweep: at, LastComplete: at, Resync: 90 * time.Second, Took: 1500 * time.Millisecond, Calls: 12, Clusters: 1, Services: 2, Tasks: 3, Waiting: 4, Coverage: []alarm.Summary{{Failure: alarm.ChurnFailure, Services: 3, Covered: 1, Missing: 1, Unsure: 1}},
+				Unheard: []string{"prod/main/web SilentChurn: no alarm watches for it"}, Cost: &alarm.Cost{Low: 1, High: 2, Items: []alarm.Price{{What: "a copy", High: 3, Extra: true}}, Assumes: []string{"list prices"}}},
 		},
 	}
 }

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"strings"
 	"time"
 
 	"taskwarden/reconciler"
+	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -38,6 +40,8 @@ type Finding struct {
 	LastSeen  *time.Time `json:"lastSeen,omitempty" jsonschema_description:"The last look that showed it."`
 	ClosedAt  *time.Time `json:"closedAt,omitempty" jsonschema_description:"When it closed; only for status False."`
 	Count     int        `json:"count" jsonschema_description:"How often it was seen happening."`
+	HeardBy   []string   `json:"heardBy" jsonschema_description:"Alarms that tell of it and reach somebody."`
+	Unheard   string     `json:"unheard,omitempty" jsonschema_description:"Why it reaches nobody; left out where it does, and for types that no alarm tells."`
 	ClearsAt  *time.Time `json:"clearsAt,omitempty" jsonschema_description:"When it will be over if nothing more happens; left out: not by time."`
 
 	CauseID   string             `json:"causeId" jsonschema_description:"The same for all findings of one cause: see /api/v1/causes."`
@@ -56,8 +60,9 @@ func findingOf(f finding.Finding, cause string) Finding {
 		CauseID: cause, Cause: f.Cause, Cures: filled(f.Cures), Rate: f.Rate, Lifetimes: f.Lifetimes, Traits: f.Traits, ClearsAt: moment(f.ClearsAt),
 		Place: placeOf(f.Key), Type: f.Type, Status: string(f.Status), Severity: string(f.Severity), Reason: f.Reason,
 		Message: f.Message, Evidence: filled(f.Evidence), FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), Count: f.Count,
+		HeardBy: []string{},
 	}
-	if f.Key.Service != "" && f.Type != finding.Unobservable {
+	if f.Key.Service != "" && f.Type != finding.Unobservable && !strings.HasPrefix(f.Type, "Alarm") {
 		out.Container = f.Subject // elsewhere the subject only tells reasons apart
 	}
 	if !f.Open() {
@@ -101,6 +106,13 @@ func causeOf(g finding.Group) Cause {
 	for _, s := range g.Shared {
 		out.Shared = append(out.Shared, Shared{s.Trait, s.OfDeaths, s.OfAlive, s.String()})
 	}
+	return out
+}
+
+// heardOf is a finding with who hears of it.
+func heardOf(src Source, f finding.Finding, cause string) Finding {
+	out, h := findingOf(f, cause), src.HearingOf(f)
+	out.HeardBy, out.Unheard = filled(h.Alarms), h.Why
 	return out
 }
 
@@ -155,7 +167,7 @@ func stopOf(r reconciler.Recorded) Stop {
 
 func signatureOf(s churn.Signature) Signature { return Signature(s) }
 
-// Alarm is one wanted alarm and how it stands.
+// Alarm is one alarm, wanted or on a watched service, and how it stands.
 type Alarm struct {
 	Place
 	Name   string `json:"name" jsonschema_description:"CloudWatch's name."`
@@ -167,7 +179,7 @@ type Alarm struct {
 }
 
 func alarmOf(a reconciler.AlarmReport) Alarm {
-	return Alarm{Place: Place{Target: a.Target}, Name: a.Name, Kind: string(a.Kind), State: a.State, Owned: a.Owned,
+	return Alarm{Place: Place{a.Target, a.Cluster, a.Service}, Name: a.Name, Kind: string(a.Kind), State: a.State, Owned: a.Owned,
 		Status: string(a.Status), Reason: a.Reason}
 }
 
@@ -196,11 +208,59 @@ type Target struct {
 	Tasks              int      `json:"tasks" jsonschema_description:"Tasks in view."`
 	DefinitionsWaiting int      `json:"definitionsWaiting" jsonschema_description:"Task definitions still to be fetched, of all targets."`
 	Troubles           []string `json:"troubles" jsonschema_description:"What the controller cannot see or say there, and the remedy."`
+	Coverage           []Cover  `json:"coverage" jsonschema_description:"For each way in which services fail, how many of them have an alarm that tells of it and reaches somebody; empty before the alarms were read."`
+	Unheard            []string `json:"unheard" jsonschema_description:"Open findings that reach nobody, and why."`
+	Cost               *Cost    `json:"cost,omitempty" jsonschema_description:"What watching adds to the bill of a month; left out before the alarms were read."`
+}
+
+// Cover is how many services have an alarm for one failure.
+type Cover struct {
+	Failure  string `json:"failure" jsonschema_description:"As silent-churn, no-running-task or unhealthy-targets."`
+	Services int    `json:"services" jsonschema_description:"Services that can fail so."`
+	Covered  int    `json:"covered" jsonschema_description:"Of them, those with an alarm that tells."`
+	Missing  int    `json:"missing" jsonschema_description:"Those without an alarm that sees it."`
+	Unknown  int    `json:"unknown" jsonschema_description:"Those with one of which it cannot be told; the rest have one that is blind."`
+}
+
+// Cost is a month's price in USD by list prices. The bounds differ where AWS does not say what it bills.
+type Cost struct {
+	LowUSD     float64    `json:"lowUSD" jsonschema_description:"Low bound."`
+	MonthlyUSD float64    `json:"monthlyUSD" jsonschema_description:"High bound."`
+	Items      []CostItem `json:"items" jsonschema_description:"Its lines."`
+	Assumes    []string   `json:"assumes" jsonschema_description:"What it rests on."`
+}
+
+// CostItem is one line of a cost.
+type CostItem struct {
+	What   string  `json:"what" jsonschema_description:"What is billed."`
+	LowUSD float64 `json:"lowUSD" jsonschema_description:"Low bound."`
+	USD    float64 `json:"usd" jsonschema_description:"High bound."`
+	Extra  bool    `json:"extra,omitempty" jsonschema_description:"Billed only in accounts set up so, and not in the sum."`
+}
+
+func costOf(c *alarm.Cost) *Cost {
+	if c == nil {
+		return nil
+	}
+	out := &Cost{LowUSD: c.Low, MonthlyUSD: c.High, Items: []CostItem{}, Assumes: filled(c.Assumes)}
+	for _, p := range c.Items {
+		out.Items = append(out.Items, CostItem{p.What, p.Low, p.High, p.Extra})
+	}
+	return out
+}
+
+func coverageOf(all []alarm.Summary) []Cover {
+	out := []Cover{}
+	for _, s := range all {
+		out = append(out, Cover{string(s.Failure), s.Services, s.Covered, s.Missing, s.Unsure})
+	}
+	return out
 }
 
 func targetOf(t reconciler.TargetReport) Target {
 	return Target{TargetState: stateOf(t), SweepSeconds: t.Took.Seconds(), SweepCalls: t.Calls, Clusters: t.Clusters,
-		Services: t.Services, Tasks: t.Tasks, DefinitionsWaiting: t.Waiting, Troubles: filled(t.Troubles)}
+		Services: t.Services, Tasks: t.Tasks, DefinitionsWaiting: t.Waiting, Troubles: filled(t.Troubles),
+		Coverage: coverageOf(t.Coverage), Unheard: filled(t.Unheard), Cost: costOf(t.Cost)}
 }
 
 // moment is a time for JSON, in UTC; nil, which is left out, for one that is not known.

@@ -46,7 +46,7 @@ var lists = []list{
 		[]string{"limit", "next", "target", "cluster", "service", "address", "type", "severity"}, causes.page},
 	{apiPath + "stops", "Recorded stops of tasks, newest first.", Stop{},
 		[]string{"limit", "next", "target", "cluster", "service", "address", "planned", "since"}, stops.page},
-	{apiPath + "alarms", "The alarms wanted, as the last look at them found them. An address names the alarms of its target: each watches every service there.", Alarm{},
+	{apiPath + "alarms", "The alarms wanted, and those of others on watched services, as the last look at them found them. An address names the alarms of its service, and those of its target that watch every service there.", Alarm{},
 		[]string{"limit", "next", "target", "address", "kind"}, alarms.page},
 	{apiPath + "targets", "How well each target is seen, by name.", Target{}, []string{"limit", "next", "target"}, targets.page},
 }
@@ -126,6 +126,7 @@ var services = collection[reconciler.ServiceReport]{
 type identified struct {
 	finding.Finding
 	cause string
+	src   Source // whom to ask who hears of it: only for those that are shown
 }
 
 // identify gives all findings the ids of their causes, which depend on each other.
@@ -133,7 +134,7 @@ func identify(src Source) []identified {
 	all := src.Findings()
 	out := make([]identified, len(all))
 	for i, id := range finding.CauseIDs(all) {
-		out[i] = identified{all[i], id}
+		out[i] = identified{all[i], id, src}
 	}
 	return out
 }
@@ -144,7 +145,7 @@ var findings = collection[identified]{
 		return q.covers(f.Key) && (f.Open() || q.Get("status") == "all") && q.is("type", f.Type) && q.is("severity", string(f.Severity)) && q.is("cause", f.cause)
 	},
 	key:  func(f identified) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
-	show: func(f identified) any { return findingOf(f.Finding, f.cause) },
+	show: func(f identified) any { return heardOf(f.src, f.Finding, f.cause) },
 }
 
 var causes = collection[finding.Group]{
@@ -177,10 +178,15 @@ var stops = collection[reconciler.Recorded]{
 var alarms = collection[reconciler.AlarmReport]{
 	read: func(src Source, _ query) []reconciler.AlarmReport { return src.Alarms() },
 	keep: func(q query, a reconciler.AlarmReport) bool {
-		return q.is("target", a.Target) && q.is("kind", string(a.Kind)) && (q.address == fleet.Key{} || q.address.Target == a.Target)
+		return q.is("target", a.Target) && q.is("kind", string(a.Kind)) && (q.address == fleet.Key{} || q.address.Target == a.Target && watches(a, q.address))
 	},
 	key:  func(a reconciler.AlarmReport) string { return sortKey(a.Target, a.Name) },
 	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
+}
+
+// watches tells whether an alarm is on the service, or on all of its cluster or target.
+func watches(a reconciler.AlarmReport, k fleet.Key) bool {
+	return (a.Cluster == "" || a.Cluster == k.Cluster) && (a.Service == "" || a.Service == k.Service)
 }
 
 var targets = collection[reconciler.TargetReport]{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"taskwarden/reconciler"
+	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
@@ -57,7 +58,24 @@ type ServiceDetail struct {
 	Deployments  []Deployment `json:"deployments" jsonschema_description:"As DescribeServices lists them."`
 	Tasks        []Task       `json:"tasks" jsonschema_description:"Tasks in view that have not stopped."`
 	OpenFindings []Finding    `json:"openFindings" jsonschema_description:"The findings that are open or unknown."`
+	Coverage     []Told       `json:"coverage" jsonschema_description:"For each way in which the service can fail, whether an alarm tells of it; empty before the alarms were read."`
 	Stops        []Stop       `json:"stops" jsonschema_description:"The newest recorded stops, newest first."`
+}
+
+// Told is whether an alarm tells of one failure of a service.
+type Told struct {
+	Failure string `json:"failure" jsonschema_description:"As silent-churn, no-running-task or unhealthy-targets."`
+	Tells   string `json:"tells" jsonschema:"enum=yes,enum=no,enum=unknown" jsonschema_description:"Whether some alarm would tell, and reach somebody."`
+	Alarm   string `json:"alarm,omitempty" jsonschema_description:"The alarm that tells, or that comes nearest."`
+	Why     string `json:"why" jsonschema_description:"Why."`
+}
+
+func toldOf(all []alarm.Cover) []Told {
+	out := []Told{}
+	for _, c := range all {
+		out = append(out, Told{string(c.Failure), string(c.Tells), c.Alarm, c.Why})
+	}
+	return out
 }
 
 // Deployment is one deployment of a service.
@@ -113,7 +131,7 @@ func (a *api) service(w http.ResponseWriter, r *http.Request) {
 }
 
 func detailOf(src Source, key fleet.Key) ServiceDetail {
-	d := ServiceDetail{Deployments: []Deployment{}, Tasks: []Task{}, OpenFindings: []Finding{}, Stops: []Stop{}}
+	d := ServiceDetail{Deployments: []Deployment{}, Tasks: []Task{}, OpenFindings: []Finding{}, Coverage: toldOf(src.CoverOf(key)), Stops: []Stop{}}
 	d.Service = Service{Place: placeOf(key), Findings: []string{}, Reason: "NotInView",
 		Message: "no service of this address is in view: what is listed was recorded earlier"}
 	for _, s := range src.Services() {
@@ -124,7 +142,7 @@ func detailOf(src Source, key fleet.Key) ServiceDetail {
 	}
 	for _, f := range identify(src) {
 		if f.Key == key && f.Open() {
-			d.OpenFindings = append(d.OpenFindings, findingOf(f.Finding, f.cause))
+			d.OpenFindings = append(d.OpenFindings, heardOf(src, f.Finding, f.cause))
 		}
 	}
 	stops := src.Stops(key)

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/recording"
 )
 
 // errPlanOnly is what the writer of mode plan answers.
@@ -19,66 +23,90 @@ type planner struct{}
 
 func (planner) PutAlarm(context.Context, alarm.Spec, map[string]string) error { return errPlanOnly }
 func (planner) TagAlarm(context.Context, string, map[string]string) error     { return errPlanOnly }
+func (planner) DeleteAlarm(context.Context, string, string, string) error     { return errPlanOnly }
 
-// homeAlarms stands for the controller's own account among the targets' alarm plans.
+// homeAlarms stands for the controller's own account among the targets' alarm audits.
 const homeAlarms = ""
 
-// alarmPlans holds, per target, whether its alarms are to be looked at and what the last look planned.
-type alarmPlans struct {
-	mu   sync.Mutex
-	want map[string]bool
-	rows map[string][]alarm.Row
-	can  func(target string) bool // whether a look can be taken now; nil: always
+// audit is what a look at a target's alarms found.
+type audit struct {
+	seen   fleet.Seen // of the listing: complete, or not to be concluded from
+	rows   []alarm.Row
+	index  *alarm.Index // nil before the first look
+	claims []finding.Claim
+	missed map[string]time.Time // as alarm.Basis has it
+
+	coverage []alarm.Summary
+	cost     alarm.Cost
 }
 
-func newAlarmPlans() *alarmPlans {
-	return &alarmPlans{want: map[string]bool{}, rows: map[string][]alarm.Row{}}
+// audits holds, per target, whether its alarms are to be looked at, what the last look found, and what is looked up more
+// rarely. Looks run behind the passes, one at a time for each target: a thousand writes take their time, and gauges must
+// not wait for them.
+type audits struct {
+	mu      sync.Mutex
+	want    map[string]bool
+	last    map[string]audit
+	lookups map[string]*lookups // only the target's own loop uses one
+	queues  queues[string]
+}
+
+func newAudits() *audits {
+	return &audits{want: map[string]bool{}, last: map[string]audit{}, lookups: map[string]*lookups{}}
 }
 
 // due asks for a look at a target's alarms and at the controller's own; dueAll, for one at all that were looked at.
-func (p *alarmPlans) due(target string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.want[target], p.want[homeAlarms] = true, true
+func (a *audits) due(target string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.want[target], a.want[homeAlarms] = true, true
 }
 
-func (p *alarmPlans) dueAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for target := range p.rows {
-		p.want[target] = true
+func (a *audits) dueAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for target := range a.last {
+		a.want[target] = true
 	}
 }
 
-// take tells whether a look is due, and takes the task.
-func (p *alarmPlans) take(target string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	due := p.want[target] && (p.can == nil || p.can(target))
-	if !due {
-		return false
+// begin hands a look that is due to the target's loop.
+func (a *audits) begin(target string) {
+	a.mu.Lock()
+	due := a.want[target]
+	delete(a.want, target)
+	a.mu.Unlock()
+	if due {
+		a.queues.of(target).Add(target)
 	}
-	delete(p.want, target)
-	return true
 }
 
-func (p *alarmPlans) again(target string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.want[target] = true
+func (a *audits) of(target string) audit {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last[target]
 }
 
-// set keeps what a look planned and returns the rows that are not as the look before had them.
-func (p *alarmPlans) set(target string, rows []alarm.Row) []alarm.Row {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// failed marks what is known as no longer current.
+func (a *audits) failed(target string, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.last[target]
+	was.seen = fleet.Seen{At: now}
+	a.last[target] = was
+}
+
+// set keeps what a look found and returns the rows that are not as the look before had them.
+func (a *audits) set(target string, is audit) []alarm.Row {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	before := map[string]alarm.Row{}
-	for _, r := range p.rows[target] {
+	for _, r := range a.last[target].rows {
 		before[r.Name] = r
 	}
-	p.rows[target] = rows
+	a.last[target] = is
 	var changed []alarm.Row
-	for _, r := range rows {
+	for _, r := range is.rows {
 		if was, ok := before[r.Name]; !ok || was.Status != r.Status || was.Reason != r.Reason {
 			changed = append(changed, r)
 		}
@@ -86,52 +114,133 @@ func (p *alarmPlans) set(target string, rows []alarm.Row) []alarm.Row {
 	return changed
 }
 
-// keepAlarms compares the wanted alarms with a whole listing and writes what is missing or drifted. It is the one place
-// that turns an alarm plan into writes; in mode plan the writer refuses, and everything before it is the same.
-func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target string, want []alarm.Spec) error {
-	have, err := cw.Alarms(ctx, alarm.Prefix(c.o.ID))
-	if err != nil {
-		c.alarms.again(target)
-		return fmt.Errorf("list alarms: %w", err)
+// auditLoop looks at a target's alarms whenever that is due. A look that failed, or that wrote something, is taken again.
+func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch, reason, message string) {
+	c.audits.queues.work(target, func(string) (again bool) {
+		err := c.fence("alarms of "+target, func() (err error) {
+			again, err = c.keepAlarms(ctx, cw, target)
+			return err
+		})
+		if ctx.Err() != nil {
+			return false
+		}
+		c.lookedAtAlarms(target, reason, message, err)
+		return again || err != nil
+	})
+}
+
+// lookedAtAlarms takes in how a look ended: what it says concerns the target and the services with findings.
+func (c *Controller) lookedAtAlarms(target, reason, message string, err error) {
+	said, _ := c.saidOf(target)
+	c.outcome(said, reason, message, err)
+	c.queue.Add(fleet.Key{Target: said})
+	c.enqueue(c.book.OpenKeys(said))
+}
+
+// saidOf is the target whose findings show what is wrong: of the controller's own account, the first one's, told apart by
+// how its reasons begin.
+func (c *Controller) saidOf(target string) (said, whose string) {
+	if target == homeAlarms {
+		return c.o.Targets[0].Name, "Home"
 	}
-	rows := alarm.Plan(want, have, c.o.ID, c.book.Applied())
-	for _, r := range c.alarms.set(target, rows) {
+	return target, ""
+}
+
+// keepAlarms takes one look: it compares what is wanted with a whole listing, writes what is missing or drifted, and says
+// what the alarms there are would tell. It is the one place that turns an alarm plan into writes; in mode plan the writer
+// refuses, and everything before it is the same. again asks for another look, at what was written.
+func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target string) (again bool, err error) {
+	now := c.now()
+	l := c.audits.lookupsOf(target)
+	have, err := cw.Alarms(ctx, l.untagged(alarm.Prefix(c.o.ID), now))
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Err: err}})
+		c.audits.failed(target, now)
+		return false, fmt.Errorf("list alarms: %w", err)
+	}
+	l.tag(have, now)
+	d := c.demand(target, have)
+	facts, data, topics := l.facts(ctx, cw, alarm.Ask(have, d.places, d.scope), now)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	said, whose := c.saidOf(target)
+	c.outcome(said, whose+"AlarmDataUnread", "whether alarms have data is not known", data)
+	c.outcome(said, whose+"TopicsUnread", "whether the topics that alarms notify reach anybody is not known", topics)
+	c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Have: have, Facts: facts}})
+	return c.audited(ctx, cw, target, have, facts)
+}
+
+// audited takes in what a look read.
+func (c *Controller) audited(ctx context.Context, cw CloudWatch, target string, have []alarm.Have, facts alarm.Facts) (again bool, err error) {
+	now, l, d := c.now(), c.audits.lookupsOf(target), c.demand(target, have)
+	is := audit{seen: fleet.Seen{At: now, Complete: true}, index: alarm.NewIndex(have, facts)}
+	is.rows, is.missed = alarm.Plan(d.want, have, alarm.Basis{
+		Owner: c.o.ID, Applied: c.book.Applied(), Scope: d.scope, Blind: is.index.Blind,
+		Covered: func(s alarm.Spec) string { return is.index.Elsewhere(s, d.places) },
+		Seen:    d.seen, Missed: c.audits.of(target).missed, Delete: c.o.Alarms == Sync,
+	})
+	writes := is.rows
+	is.claims = append(alarm.DriftClaims(is.rows), is.index.BlindClaims(d.places, d.scope)...)
+	if target != homeAlarms {
+		is.coverage = is.index.Summaries(d.places)
+		is.claims = append(is.claims, alarm.MissingClaims(is.coverage)...)
+		is.rows = append(is.rows, is.index.Others(d.places, c.o.ID)...)
+	}
+	is.cost = c.price(target, d, len(have), l)
+	for _, r := range c.audits.set(target, is) {
 		c.o.Log.Info("alarm", zap.String("name", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Reason),
 			zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
 	}
+	if c.o.Alarms != Plan && l.forget(writes, now) {
+		return true, nil // tags of an earlier look may be out of date: those to be written are looked at afresh first
+	}
+	return c.writeAlarms(ctx, cw, target, writes, l)
+}
+
+// writeAlarms does what the rows say, and asks for another look at what was written.
+func (c *Controller) writeAlarms(ctx context.Context, cw CloudWatch, target string, rows []alarm.Row, l *lookups) (again bool, err error) {
 	var writer AlarmWriter = planner{}
-	if c.o.Alarms == Ensure {
+	if c.o.Alarms == Ensure || c.o.Alarms == Sync {
 		writer = cw
 	}
-	wrote := false
 	for _, r := range rows {
 		err := c.writeAlarm(ctx, writer, target, r)
 		if errors.Is(err, errPlanOnly) {
 			continue
 		}
 		if err != nil {
-			c.alarms.again(target)
-			return fmt.Errorf("alarm %s: %w", r.Name, err)
+			return true, fmt.Errorf("alarm %s: %w", r.Name, err)
 		}
-		wrote = wrote || r.Write.Needed()
+		if r.Write.Needed() {
+			l.written(r.Name)
+			again = true
+		}
 	}
-	if wrote {
-		c.alarms.again(target) // look once more at what was written
-	}
-	return nil
+	return again, nil
 }
 
 func (c *Controller) writeAlarm(ctx context.Context, writer AlarmWriter, target string, r alarm.Row) error {
+	if r.Write.Delete != "" {
+		if err := writer.DeleteAlarm(ctx, r.Write.Delete, r.Write.ARN, c.o.ID); err != nil {
+			return err
+		}
+		c.o.Log.Info("alarm deleted", zap.String("name", r.Name), zap.String("reason", r.Reason))
+		return c.book.DropApplied(ctx, r.Name)
+	}
 	if r.Write.Put != nil {
 		tags := r.Write.Tags
-		if r.Write.ARN != "" {
+		if r.Status != alarm.Missing {
 			tags = nil // the alarm exists: a put ignores tags
 		}
 		if err := writer.PutAlarm(ctx, *r.Write.Put, tags); err != nil {
 			return err
 		}
 		c.o.Log.Info("alarm written", zap.String("name", r.Name), zap.String("was", string(r.Status)), zap.String("reason", r.Reason))
-		if err := c.book.SetApplied(ctx, target, *r.Write.Put, c.now()); err != nil {
+		if err := c.book.SetApplied(ctx, target, *r.Write.Put, r.Write.Own, c.now()); err != nil {
 			return err
 		}
 	}

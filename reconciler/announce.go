@@ -92,6 +92,7 @@ func (c *Controller) say(d Decision) {
 	for _, t := range d.Changes {
 		i := slices.IndexFunc(all, func(f finding.Finding) bool { return f.Key == t.Key && f.Type == t.Type && f.Subject == t.Subject })
 		level, services, id := zap.InfoLevel, 1, ""
+		var hears []zap.Field
 		if i >= 0 {
 			var others []finding.Finding
 			for n, o := range all {
@@ -103,12 +104,24 @@ func (c *Controller) say(d Decision) {
 			if !c.voices.speaks(all[i], others) {
 				level = zap.DebugLevel
 			}
+			hears = c.hears(all[i])
 		}
-		c.change(level, t, zap.String("causeId", id), zap.Int("findings", services))
+		c.change(level, t, append(hears, zap.String("causeId", id), zap.Int("findings", services))...)
 	}
 }
 
-// change logs one finding's change of status.
+// hears says whom a finding reaches, where an alarm ought to tell of it.
+func (c *Controller) hears(f finding.Finding) []zap.Field {
+	switch h := c.HearingOf(f); {
+	case h.Why != "":
+		return []zap.Field{zap.String("unheard", h.Why)}
+	case len(h.Alarms) > 0:
+		return []zap.Field{zap.Strings("heardBy", h.Alarms)}
+	}
+	return nil
+}
+
+// change logs one finding's change of status, with who hears of it.
 func (c *Controller) change(level zapcore.Level, t finding.Transition, of ...zap.Field) {
 	said := "finding opened"
 	switch t.To {
@@ -142,6 +155,6 @@ func (c *Controller) report() {
 	}
 	for _, t := range c.Targets() {
 		c.o.Log.Info("report", zap.String("target", t.Target), zap.Bool("complete", t.Complete), zap.Time("lastComplete", t.LastComplete),
-			zap.Int("clusters", t.Clusters), zap.Int("services", t.Services), zap.Any("openFindings", open))
+			zap.Int("clusters", t.Clusters), zap.Int("services", t.Services), zap.Any("openFindings", open), zap.Strings("unheard", t.Unheard))
 	}
 }

@@ -407,20 +407,20 @@ func (b *Book) KeepDefinition(ctx context.Context, allow string, d fleet.Definit
 	return nil
 }
 
-// Applied gives, by alarm name, the hash of what was last written.
-func (b *Book) Applied() map[string]string {
+// Applied gives, by alarm name, what was last written.
+func (b *Book) Applied() map[string]alarm.Applied {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make(map[string]string, len(b.applied))
+	out := make(map[string]alarm.Applied, len(b.applied))
 	for name, a := range b.applied {
-		out[name] = a.Hash
+		out[name] = alarm.Applied{Hash: a.Hash, Actions: a.Actions}
 	}
 	return out
 }
 
-// SetApplied notes what was just written to an alarm.
-func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, now time.Time) error {
-	a := applied{Target: target, Hash: spec.Hash(), At: now}
+// SetApplied notes what was just written to an alarm; own are the actions of it that are ours.
+func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, own []string, now time.Time) error {
+	a := applied{Target: target, Hash: spec.Hash(), Actions: own, At: now}
 	it, err := encode(kindAlarm, spec.Name, a)
 	if err != nil {
 		return err
@@ -446,6 +446,17 @@ func (b *Book) watched(target string) targetBody {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.targets[target]
+}
+
+// DropApplied forgets an alarm that was deleted.
+func (b *Book) DropApplied(ctx context.Context, name string) error {
+	if err := b.store.Commit(ctx, store.Write{Item: store.Item{Kind: kindAlarm, Key: name}, Delete: true}); err != nil {
+		return fmt.Errorf("forget alarm %s: %w", name, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.applied, name)
+	return nil
 }
 
 // peek gives what is remembered of a key in memory, without reading the store.

@@ -29,14 +29,15 @@ const (
 // Mode says what the alarm plan may do.
 type Mode string
 
-// Modes of alarms that exist: nothing at all, plan only, and put what is missing or drifted.
+// Modes of alarms: nothing at all, plan only, put what is missing or drifted, and delete what is no longer wanted too.
 const (
 	Off    Mode = "off"
 	Plan   Mode = "plan"
 	Ensure Mode = "ensure"
+	Sync   Mode = "sync"
 )
 
-// Options is all that a Controller needs; every field but Registry is required.
+// Options is all that a Controller needs; every field but Layout and Registry is required.
 type Options struct {
 	ID          string // owner id: the Controller dimension, and the owner of alarms
 	Targets     []Target
@@ -48,6 +49,7 @@ type Options struct {
 	Resync      time.Duration
 	Metrics     bool
 	Alarms      Mode
+	Layout      alarm.Layout // "": the fleet's
 	AlarmAudit  cron.Schedule
 	Report      cron.Schedule
 	Log         *zap.Logger
@@ -65,7 +67,7 @@ type Controller struct {
 	definitions *definitions
 	evidence    *evidence
 	troubles    *troubles
-	alarms      *alarmPlans
+	audits      *audits
 	metrics     *metrics
 	resyncs     sync.Map // target -> time.Duration, the effective one
 	gauges      sync.Map // target -> map[string]float64, what was said in this minute
@@ -85,7 +87,7 @@ func newController(o Options, now func() time.Time) *Controller {
 		o.Log.Warn("metrics are disabled, so alarms would watch nothing: none are planned or kept")
 	}
 	c := &Controller{
-		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
+		o: o, book: o.Book, view: newView(), troubles: newTroubles(), audits: newAudits(), metrics: newMetrics(o.Registry),
 		started: now(), now: now, voices: voices{of: map[voice]bool{}},
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
 	}
@@ -114,10 +116,14 @@ func (c *Controller) Run(ctx context.Context) error {
 		wg.Go(func() { c.definitions.loop(ctx, t) })
 		wg.Go(func() { c.evidence.loop(ctx, t) })
 		wg.Go(func() { newReader(c, t).loop(ctx) })
+		wg.Go(func() { c.auditLoop(ctx, t.Name, t.CloudWatch, "AlarmsUnkept", "alarms cannot be read or kept") })
 	}
+	wg.Go(func() {
+		c.auditLoop(ctx, homeAlarms, c.o.Home, "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept")
+	})
 	wg.Go(func() { c.beatLoop(ctx) })
 	schedules := cron.New()
-	schedules.Schedule(c.o.AlarmAudit, cron.FuncJob(c.alarms.dueAll))
+	schedules.Schedule(c.o.AlarmAudit, cron.FuncJob(c.audits.dueAll))
 	schedules.Schedule(c.o.Report, cron.FuncJob(c.report))
 	schedules.Schedule(cron.Every(time.Hour), cron.FuncJob(func() { c.expire(ctx) }))
 	schedules.Start()
@@ -126,6 +132,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.queue.ShutDown()
 	c.definitions.queues.shutDown()
 	c.evidence.queues.shutDown()
+	c.audits.queues.shutDown()
 	wg.Wait()
 	return nil
 }
@@ -184,6 +191,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	o := c.view.observe(key)
 	o.Definitions = c.definitions.known(o, m.Findings)
 	m.Learning = !c.view.learned(key)
+	m.Alarms = c.sightOf(o, m.Findings)
 	d := Decide(o, m, c.o.Policies, c.now())
 	if err := c.book.Record(ctx, d); err != nil {
 		return err
@@ -192,6 +200,9 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	c.view.dropLogs(key, o.Logs)
 	c.evidence.want(key, d.Wants)
 	if len(d.Changes) > 0 {
+		if c.o.Layout == alarm.ServiceLayout {
+			c.audits.due(key.Target) // a container seen for the first time wants its alarm now
+		}
 		c.queue.Add(fleet.Key{Target: key.Target}) // the gauges say it at once
 	}
 	return nil
@@ -271,7 +282,7 @@ func (c *Controller) swept(ctx context.Context, target string, s fleet.Sweep) {
 		c.enqueue(c.book.OpenKeys(target)) // a service that went while nobody looked still has findings to close
 	}
 	if s.Complete && before.At.IsZero() {
-		c.alarms.due(target) // nothing is acted on before the first complete view
+		c.audits.due(target) // nothing is acted on before the first complete view
 		c.o.Log.Info("first complete view", zap.String("target", target), zap.Int("clusters", len(s.Clusters)),
 			zap.Int("calls", s.Calls), zap.Duration("took", s.Took), zap.Duration("floor", s.Floor))
 		c.queue.Add(fleet.Key{})

@@ -37,7 +37,12 @@ func (a account) Metrics(context.Context, fleet.Metric) ([]fleet.Metric, error) 
 func (a account) Series(context.Context, []fleet.Query, time.Time, time.Time) ([][]fleet.Point, error) {
 	return nil, nil
 }
-func (a account) Alarms(context.Context, string) ([]alarm.Have, error) { return nil, nil }
+func (a account) Alarms(context.Context, func(string) bool) ([]alarm.Have, error) { return nil, nil }
+func (a account) Active(context.Context, string, string, bool) ([]alarm.Series, error) {
+	return nil, nil
+}
+func (a account) Topic(context.Context, string) (alarm.Topic, error)        { return alarm.Topic{}, nil }
+func (a account) DeleteAlarm(context.Context, string, string, string) error { return nil }
 func (a account) PutAlarm(context.Context, alarm.Spec, map[string]string) error {
 	return nil
 }

@@ -63,7 +63,7 @@ func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	if m.Learning {
 		claims = weakened(claims)
 	}
-	d.Findings = finding.Merge(o.Key, m.Findings, claims, o.Seen, now)
+	d.Findings = mergeAll(o.Key, m.Findings, claims, o.Seen, now, m.Alarms)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)
 	return d
@@ -104,8 +104,8 @@ func weakened(claims []finding.Claim) []finding.Claim {
 func explain(o fleet.Observation, findings []finding.Finding) (reason, message string) {
 	var worst finding.Finding
 	for _, f := range findings {
-		if f.Open() && f.Severity.Rank() > worst.Severity.Rank() {
-			worst = f
+		if f.Open() && f.Type != finding.AlarmMissing && f.Severity.Rank() > worst.Severity.Rank() {
+			worst = f // that nobody is told of it is not the trouble
 		}
 	}
 	switch {

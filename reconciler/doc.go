@@ -37,8 +37,12 @@ type Observer interface {
 // CloudWatch is one account and region's metrics and alarms.
 type CloudWatch interface {
 	AlarmWriter
-	// Alarms lists the alarms whose names begin with prefix: all of them, or an error.
-	Alarms(ctx context.Context, prefix string) ([]alarm.Have, error)
+	// Alarms lists all alarms, those that tagged picks with their tags: all of them, or an error.
+	Alarms(ctx context.Context, tagged func(name string) bool) ([]alarm.Have, error)
+	// Active lists the series of a metric that had data in the last three hours (recent), or in two weeks.
+	Active(ctx context.Context, namespace, metric string, recent bool) ([]alarm.Series, error)
+	// Topic reads whom an SNS topic reaches. One that does not exist is an answer.
+	Topic(ctx context.Context, arn string) (alarm.Topic, error)
 	// PutData sends data once, without retries: after an error it is not known whether they were accepted.
 	PutData(ctx context.Context, data []alarm.Datum) error
 	// Maxima reads back the maximum of each datum's metric in its minute; NaN where there is none.
@@ -49,6 +53,8 @@ type CloudWatch interface {
 type AlarmWriter interface {
 	PutAlarm(ctx context.Context, spec alarm.Spec, tags map[string]string) error
 	TagAlarm(ctx context.Context, arn string, tags map[string]string) error
+	// DeleteAlarm deletes the alarm if its owner tag, read at that moment, is the owner.
+	DeleteAlarm(ctx context.Context, name, arn, owner string) error
 }
 
 // Target is one account and region to watch.

@@ -28,6 +28,7 @@ type Memory struct {
 	Findings []finding.Finding
 	History  churn.History
 	Learning bool       // no complete look at the service's cluster since the start: history is read, nothing opens
+	Alarms   AlarmSight // what the last look at the alarms says; never stored
 	version  uint64     // of the stored item; 0: never written
 	written  memoryBody // that item
 }
@@ -62,9 +63,10 @@ type counterBody struct {
 
 // applied is what is stored of an alarm after a write.
 type applied struct {
-	Target string
-	Hash   string
-	At     time.Time
+	Target  string
+	Hash    string
+	Actions []string // ours; null in records of versions that did not keep them
+	At      time.Time
 }
 
 func encode(kind, key string, v any) (store.Item, error) {

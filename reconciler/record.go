@@ -75,7 +75,7 @@ func (c *Controller) recordPorts() {
 	c.o.Home = &recorded{CloudWatch: c.o.Home, c: c, target: homeAlarms}
 }
 
-// recorded is a CloudWatch whose answers are recorded: each listing of alarms, and each turn of whether data are taken.
+// recorded is a CloudWatch whose turns are recorded: whether data are taken.
 type recorded struct {
 	CloudWatch
 	c      *Controller
@@ -83,15 +83,6 @@ type recorded struct {
 
 	mu      sync.Mutex
 	refused bool
-}
-
-// Alarms lists the alarms, and records the answer.
-func (r *recorded) Alarms(ctx context.Context, prefix string) ([]alarm.Have, error) {
-	have, err := r.CloudWatch.Alarms(ctx, prefix)
-	if ctx.Err() == nil {
-		r.c.record(recording.Event{Alarms: &recording.Alarms{Target: r.target, Have: have, Err: err}})
-	}
-	return have, err
 }
 
 // PutData sends data, and records when that begins or ceases to fail.

@@ -36,6 +36,7 @@ type Replay struct {
 	found    map[fleet.Key][]finding.Finding // as last said
 	plans    map[[2]string]alarm.Row         // by target and alarm, as last said
 	replan   bool                            // alarms were listed since
+	listed   bool                            // the recorded controller looked at alarms
 	summary  Summary
 	failed   error // of Each
 }
@@ -103,8 +104,7 @@ func (r *Replay) apply(ctx context.Context, e recording.Event) error {
 		c.measured(e.Metrics.Target, e.Metrics.Read)
 	case e.Alarms != nil:
 		r.account(e.Alarms.Target).listing(e.Alarms)
-		c.alarms.again(e.Alarms.Target)
-		c.queue.Add(fleet.Key{Target: e.Alarms.Target})
+		return r.look(ctx, e.Alarms.Target, e.Alarms.Facts)
 	case e.Put != nil:
 		r.account(e.Put.Target).refusal = e.Put.Err
 	}
@@ -124,7 +124,7 @@ func (r *Replay) until(ctx context.Context, at time.Time) error {
 		r.now = next
 		if next.Equal(r.audit) {
 			r.audit = r.c.o.AlarmAudit.Next(next)
-			r.c.alarms.dueAll()
+			r.c.audits.dueAll()
 		}
 		beat := next.Equal(r.beat)
 		if beat {
@@ -150,11 +150,17 @@ func earlier(a, b time.Time) time.Time {
 // settle runs passes until nothing is queued, and says what is new. A pass that fails ends the replay: nothing that could
 // pass by itself stands in its way.
 func (r *Replay) settle(ctx context.Context) error {
-	for r.c.queue.Len() > 0 {
-		key, _ := r.c.queue.Get()
-		err := r.c.fence("pass of "+key.String(), func() error { return r.c.pass(ctx, key) })
-		r.c.queue.Done(key)
-		if err := errors.Join(err, r.failed); err != nil {
+	for more := true; more; {
+		for r.c.queue.Len() > 0 {
+			key, _ := r.c.queue.Get()
+			err := r.c.fence("pass of "+key.String(), func() error { return r.c.pass(ctx, key) })
+			r.c.queue.Done(key)
+			if err := errors.Join(err, r.failed); err != nil {
+				return err
+			}
+		}
+		var err error
+		if more, err = r.lookUnlisted(ctx); err != nil {
 			return err
 		}
 	}
@@ -217,8 +223,8 @@ func (r *Replay) start(ctx context.Context, s recording.Start) error {
 			return err
 		}
 	}
-	for name, hash := range s.Applied {
-		it, err := encode(kindAlarm, name, applied{Hash: hash, At: r.now})
+	for name, was := range s.Applied {
+		it, err := encode(kindAlarm, name, applied{Hash: was.Hash, Actions: was.Actions, At: r.now})
 		if err != nil {
 			return err
 		}

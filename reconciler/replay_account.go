@@ -3,6 +3,7 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -20,7 +21,6 @@ type standIn struct {
 	target  string
 	have    []alarm.Have
 	err     error // of the listing
-	fresh   bool  // a listing that nobody has asked for yet
 	written map[string]alarm.Have
 	refusal error // what putting data answers
 	levels  map[string]level
@@ -34,23 +34,86 @@ type level struct {
 
 // listing takes in what an account answered.
 func (a *standIn) listing(l *recording.Alarms) {
-	a.have, a.err, a.fresh = l.Have, l.Err, true
+	a.have, a.err = l.Have, l.Err
 	for _, h := range l.Have {
 		delete(a.written, h.Name)
 	}
 }
 
-// Alarms lists what was recorded, and beside it what only the replay wrote.
-func (a *standIn) Alarms(_ context.Context, prefix string) ([]alarm.Have, error) {
-	a.fresh, a.r.replan = false, true
-	if a.err != nil {
-		return nil, a.err
-	}
+// alarms are what was recorded, and beside it what only the replay wrote.
+func (a *standIn) alarms() []alarm.Have {
 	out := slices.Clone(a.have)
 	for _, name := range slices.Sorted(maps.Keys(a.written)) {
 		out = append(out, a.written[name])
 	}
-	return slices.DeleteFunc(out, func(h alarm.Have) bool { return !strings.HasPrefix(h.Name, prefix) }), nil
+	return out
+}
+
+// Alarms is never asked, as Active and Topic: looks come with what was recorded.
+func (a *standIn) Alarms(context.Context, func(string) bool) ([]alarm.Have, error) {
+	return nil, errRecorded
+}
+
+// Active is never asked.
+func (a *standIn) Active(context.Context, string, string, bool) ([]alarm.Series, error) {
+	return nil, errRecorded
+}
+
+// Topic is never asked.
+func (a *standIn) Topic(context.Context, string) (alarm.Topic, error) {
+	return alarm.Topic{}, errRecorded
+}
+
+var errRecorded = errors.New("a replay asks nothing: it was recorded")
+
+// DeleteAlarm takes the alarm out of both.
+func (a *standIn) DeleteAlarm(_ context.Context, name, _, _ string) error {
+	delete(a.written, name)
+	a.have = slices.DeleteFunc(slices.Clone(a.have), func(h alarm.Have) bool { return h.Name == name })
+	return nil
+}
+
+// look does with a recorded listing what the controller did with its own.
+func (r *Replay) look(ctx context.Context, target string, facts alarm.Facts) error {
+	c, a := r.c, r.account(target)
+	if c.o.Alarms == Off {
+		return nil
+	}
+	err := a.err
+	if err == nil {
+		_, err = c.audited(ctx, a, target, a.alarms(), facts)
+		r.replan = true
+	} else {
+		c.audits.failed(target, r.now)
+	}
+	reason, message := "AlarmsUnkept", "alarms cannot be read or kept"
+	if target == homeAlarms {
+		reason, message = "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept"
+	}
+	c.lookedAtAlarms(target, reason, message, err)
+	return ctx.Err()
+}
+
+// lookUnlisted takes the looks at alarms that are due, where the recorded controller took none: as if there were no alarms
+// but the replay's own.
+func (r *Replay) lookUnlisted(ctx context.Context) (looked bool, err error) {
+	targets := []string{homeAlarms}
+	for _, t := range r.c.o.Targets {
+		targets = append(targets, t.Name)
+	}
+	for _, t := range targets {
+		due := r.c.audits.queues.of(t)
+		if r.listed || due.Len() == 0 {
+			continue
+		}
+		item, _ := due.Get()
+		due.Done(item)
+		looked = true
+		if err := r.look(ctx, t, alarm.Facts{}); err != nil {
+			return looked, err
+		}
+	}
+	return looked, nil
 }
 
 // PutAlarm keeps the alarm as CloudWatch would.
@@ -145,6 +208,6 @@ func (r *Replay) planned() {
 			continue
 		}
 		r.plans[id] = a.Row
-		r.say(Moment{Alarm: &Planned{AlarmReport: a, Written: a.Write.Needed() && r.c.o.Alarms == Ensure}})
+		r.say(Moment{Alarm: &Planned{AlarmReport: a, Written: a.Write.Needed() && (r.c.o.Alarms == Ensure || r.c.o.Alarms == Sync)}})
 	}
 }

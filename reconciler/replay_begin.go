@@ -25,7 +25,10 @@ func (r *Replay) begin(ctx context.Context, s recording.Start, o Options) (err e
 	o.Home = r.account(homeAlarms)
 	r.c = newController(o, func() time.Time { return r.now })
 	r.c.decided = r.decided
-	r.c.alarms.can = func(target string) bool { return !s.Listed || r.accounts[target] != nil && r.accounts[target].fresh }
+	r.listed = s.Listed
+	if r.listed {
+		r.c.audits.queues.shutDown() // a look comes with its listing
+	}
 	r.c.definitions.queues.shutDown()
 	r.c.evidence.queues.shutDown()
 	for _, t := range o.Targets {

@@ -54,19 +54,19 @@ func (c *Controller) Findings() []finding.Finding { return c.book.Findings("") }
 // Stops lists recorded stops within a scope, newest first.
 func (c *Controller) Stops(scope fleet.Key) []Recorded { return c.book.Stops(scope) }
 
-// AlarmReport is one wanted alarm with what is to be done about it.
+// AlarmReport is one alarm, wanted or on a watched service, with what is to be done about it.
 type AlarmReport struct {
 	Target string // "" for the controller's own account
 	alarm.Row
 }
 
-// Alarms lists the wanted alarms as the last look at them planned.
+// Alarms lists the alarms as the last looks at them found and planned them.
 func (c *Controller) Alarms() []AlarmReport {
-	c.alarms.mu.Lock()
-	defer c.alarms.mu.Unlock()
+	c.audits.mu.Lock()
+	defer c.audits.mu.Unlock()
 	var out []AlarmReport
-	for target, rows := range c.alarms.rows {
-		for _, r := range rows {
+	for target, a := range c.audits.last {
+		for _, r := range a.rows {
 			out = append(out, AlarmReport{target, r})
 		}
 	}
@@ -92,6 +92,9 @@ type TargetReport struct {
 	Definitions  int // known, of all targets
 	Waiting      int // definitions still to be fetched
 	Troubles     []string
+	Coverage     []alarm.Summary // nil before the first look at the alarms
+	Cost         *alarm.Cost     // the first target's includes the controller's own; nil before the first look
+	Unheard      []string        // open findings that reach nobody, with why
 }
 
 // Targets lists the targets in the configured order.
@@ -109,7 +112,27 @@ func (c *Controller) Targets() []TargetReport {
 			r.Troubles = append(r.Troubles, reason+": "+tr.message)
 		}
 		slices.Sort(r.Troubles)
+		c.reportAlarms(&r)
 		out = append(out, r)
 	}
 	return out
+}
+
+// reportAlarms adds what the last look at a target's alarms found.
+func (c *Controller) reportAlarms(r *TargetReport) {
+	for _, f := range c.book.Findings(r.Target) {
+		if h := c.HearingOf(f); h.Why != "" {
+			r.Unheard = append(r.Unheard, f.Key.String()+" "+f.Type+": "+h.Why)
+		}
+	}
+	a := c.audits.of(r.Target)
+	if a.index == nil {
+		return
+	}
+	r.Coverage = a.coverage
+	cost := a.cost
+	if home := c.audits.of(homeAlarms); r.Target == c.o.Targets[0].Name && home.index != nil {
+		cost = cost.Plus(home.cost)
+	}
+	r.Cost = &cost
 }

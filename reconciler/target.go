@@ -33,9 +33,8 @@ func (c *Controller) targetPass(ctx context.Context, name string) error {
 		c.outcome(name, "MetricsRefused", "metrics cannot be put, so gauges are silent and alarms cannot fire",
 			errors.Join(c.putGauges(ctx, t, now), c.putCounters(ctx, t, now)))
 	}
-	if c.o.Alarms != Off && c.alarms.take(name) {
-		err := c.keepAlarms(ctx, t.CloudWatch, name, alarm.Fleet(c.o.ID, name, t.Actions))
-		c.outcome(name, "AlarmsUnkept", "alarms cannot be read or kept", err)
+	if c.o.Alarms != Off {
+		c.audits.begin(name)
 	}
 	return nil
 }
@@ -59,7 +58,7 @@ func (c *Controller) judgeTarget(ctx context.Context, name string, now time.Time
 	}
 	_, whole := c.view.sweep(name)
 	claims := targetClaims(now, whole.At, c.started, c.troubles.of(name))
-	is := finding.Merge(key, m.Findings, claims, fleet.Seen{At: now, Complete: true}, now)
+	is := mergeAll(key, m.Findings, claims, fleet.Seen{At: now, Complete: true}, now, c.targetSights(name)...)
 	d := Decision{Key: key, At: now, Findings: is, Changes: finding.Transitions(m.Findings, is, now)}
 	if err := c.book.Record(ctx, d); err != nil {
 		return err
@@ -176,13 +175,8 @@ func (c *Controller) homePass(ctx context.Context) error {
 	}
 	// The heartbeat's missing data breach: its alarm waits for a beat in a minute that is over, or it would fire at once.
 	beaten := !c.firstBeat.IsZero() && now.Truncate(time.Minute).After(c.firstBeat)
-	if c.o.Alarms != Off && beaten && c.alarms.take(homeAlarms) {
-		var names []string
-		for _, t := range c.o.Targets {
-			names = append(names, t.Name)
-		}
-		err := c.keepAlarms(ctx, c.o.Home, homeAlarms, alarm.Own(c.o.ID, names, c.o.Resync, c.o.HomeActions))
-		c.outcome(home, "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept", err)
+	if c.o.Alarms != Off && beaten {
+		c.audits.begin(homeAlarms)
 	}
 	return nil
 }

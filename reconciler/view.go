@@ -220,6 +220,23 @@ func (v *view) services() []fleet.Observation {
 	return out
 }
 
+// servicesOf are the services of a target in view, without their tasks.
+func (v *view) servicesOf(target string) map[fleet.Key]fleet.Service {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	out := map[fleet.Key]fleet.Service{}
+	for key, c := range v.clusters {
+		if key.Target != target {
+			continue
+		}
+		for name, s := range c.services {
+			key.Service = name
+			out[key] = s
+		}
+	}
+	return out
+}
+
 // troubles lists the clusters of a target whose last look was not complete, with why.
 func (v *view) troubles(target string) map[string]error {
 	v.mu.RLock()

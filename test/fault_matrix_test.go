@@ -40,6 +40,8 @@ var faultables = []faultable{
 	{op: "logs:GetLogEvents", silent: []account.FaultKind{account.FaultEmpty, account.FaultHalf, account.FaultUnknown}},
 	{op: "cloudwatch:DescribeAlarms", silent: lists, once: empty},
 	{op: "cloudwatch:ListTagsForResource", silent: []account.FaultKind{account.FaultEmpty, account.FaultStale, account.FaultUnknown}},
+	{op: "cloudwatch:ListMetrics"}, // of AWS's own metrics, of which the account has no data
+	{op: "sns:GetTopicAttributes"},
 	{op: "cloudwatch:PutMetricAlarm", void: true},
 	{op: "cloudwatch:TagResource", void: true},
 	{op: "cloudwatch:PutMetricData", void: true},
@@ -49,8 +51,9 @@ var faultables = []faultable{
 	{op: "sts:AssumeRole"},
 }
 
-// notLoops are operations of the table that the loop does not make: scan's, and those of a rollout.
-var notLoops = []string{"ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "logs:DescribeLogStreams",
+// notLoops are operations of the table that the loop does not make: scan's, those of a rollout, and the one of mode sync
+// alone (alarms_test.go).
+var notLoops = []string{"cloudwatch:DeleteAlarms", "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "logs:DescribeLogStreams",
 	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "cloudformation:DescribeStackResources"}
 
 // The matrix knows every operation of the table.

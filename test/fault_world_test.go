@@ -12,6 +12,7 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/robfig/cron/v3"
 	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/cloud"
@@ -200,7 +201,7 @@ func (f *faultCell) atItsEnd(struck time.Time) {
 	}
 	if f.clusters {
 		for _, l := range f.logs.FilterMessage("finding closed").All() {
-			if l.Time.After(struck) && !strings.Contains(fmt.Sprint(l.ContextMap()["type"]), finding.Unobservable) {
+			if l.Time.After(struck) && !strings.Contains(fmt.Sprint(l.ContextMap()["type"]), finding.Unobservable) && !onAlarm(l) {
 				f.t.Errorf("closed without a complete view: %v", l.ContextMap())
 			}
 		}
@@ -296,10 +297,15 @@ func (f *faultCell) compareFindings() {
 		}
 	}
 	for _, l := range f.logs.FilterMessage("finding closed").All() {
-		if l.ContextMap()["on"] == "prod/prod/django" && (!healed || l.Time.Before(last.Add(36*time.Minute))) {
+		if l.ContextMap()["on"] == "prod/prod/django" && !onAlarm(l) && (!healed || l.Time.Before(last.Add(36*time.Minute))) {
 			f.t.Errorf("closed at %s, the last death was at %s: %v", l.Time.Sub(f.begin), last.Sub(f.begin), l.ContextMap())
 		}
 	}
+}
+
+// onAlarm tells a finding on alarms: it closes by what the alarms are, not by what the services do.
+func onAlarm(l observer.LoggedEntry) bool {
+	return strings.HasPrefix(fmt.Sprint(l.ContextMap()["type"]), "Alarm")
 }
 
 const (
@@ -307,8 +313,11 @@ const (
 	ownAlarm     = "taskwarden/taskwarden/prod/silent-churn"
 )
 
-// prepareAlarms puts an alarm of ours with an old tag, and somebody else's that has the name of one of ours.
+// prepareAlarms puts an alarm of ours with an old tag, somebody else's that has the name of one of ours, and a team's whose
+// data and topic are looked up.
 func (f *faultCell) prepareAlarms() {
+	f.account.SetTopic(people, account.Topic{Confirmed: 1})
+	f.put(onMetric("cpu", "AWS/ECS", "CPUUtilization", cwtypes.ComparisonOperatorGreaterThanThreshold, 80, []string{people}, "ClusterName", "prod", "ServiceName", "django"))
 	for name, owner := range map[string]string{foreignAlarm: "another", ownAlarm: "taskwarden"} {
 		if _, err := f.cw.PutMetricAlarm(f.t.Context(), &cloudwatch.PutMetricAlarmInput{
 			AlarmName: aws.String(name), Namespace: aws.String("Theirs"), MetricName: aws.String("M"),

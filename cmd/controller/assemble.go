@@ -68,7 +68,7 @@ func settings(cfg config.Config) (reconciler.Options, error) {
 	return reconciler.Options{
 		ID: cfg.Controller.ID, HomeActions: actions(cfg.Alarms.Actions, config.Actions{}),
 		Policies: policies, AllowHash: allowList(cfg).Hash(), Resync: time.Duration(cfg.Watch.Resync), Metrics: cfg.Metrics.Enabled,
-		Alarms: reconciler.Mode(cfg.Alarms.Mode), AlarmAudit: audit, Report: report,
+		Alarms: reconciler.Mode(cfg.Alarms.Mode), Layout: alarm.Layout(cfg.Alarms.Layout), AlarmAudit: audit, Report: report,
 	}, nil
 }
 
@@ -97,7 +97,7 @@ func classes(cfg config.Config) map[cloud.Class]bool {
 		cloud.Read:     true,
 		cloud.Evidence: cfg.Detect.Logs.Enabled,
 		cloud.Metrics:  cfg.Metrics.Enabled,
-		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure,
+		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure || cfg.Alarms.Mode == config.AlarmsSync,
 	}
 }
 

@@ -29,6 +29,13 @@ var taskColumns = []column[console.Task]{
 	{"CONTAINERS", false, func(t console.Task) string { return containersWord(t.Containers) }},
 }
 
+var coverColumns = []column[console.Told]{
+	{"FAILURE", false, func(t console.Told) string { return t.Failure }},
+	{"TOLD", false, func(t console.Told) string { return t.Tells }},
+	{"ALARM", false, func(t console.Told) string { return t.Alarm }},
+	{"WHY", false, func(t console.Told) string { return t.Why }},
+}
+
 // describeService writes one service in sections; empty ones are left out.
 func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 	var d console.ServiceDetail
@@ -45,6 +52,9 @@ func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 		return err
 	}
 	if err := describeFindings(w, d.OpenFindings, wide); err != nil {
+		return err
+	}
+	if err := section(w, "Alarms", coverColumns, d.Coverage, wide); err != nil {
 		return err
 	}
 	return section(w, "Newest stops", stopColumns, d.Stops, wide)

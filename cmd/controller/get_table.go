@@ -50,6 +50,7 @@ var findingColumns = []column[console.Finding]{
 	{"DO FIRST", true, func(f console.Finding) string { return firstCure(f.Cures) }},
 	{"CAUSE", true, func(f console.Finding) string { return f.CauseID }},
 	{"MESSAGE", true, func(f console.Finding) string { return f.Message }},
+	{"HEARD BY", true, heardWord},
 }
 
 var serviceColumns = []column[console.Service]{
@@ -84,6 +85,7 @@ var stopColumns = []column[console.Stop]{
 var alarmColumns = []column[console.Alarm]{
 	{"TARGET", false, func(a console.Alarm) string { return a.Target }},
 	{"KIND", false, func(a console.Alarm) string { return a.Kind }},
+	{"SERVICE", true, func(a console.Alarm) string { return strings.TrimSuffix(a.Cluster+"/"+a.Service, "/") }},
 	{"STATUS", false, func(a console.Alarm) string { return a.Status }},
 	{"STATE", false, func(a console.Alarm) string { return a.State }},
 	{"OWNED", false, func(a console.Alarm) string { return yesNo(a.Owned) }},
@@ -102,6 +104,9 @@ var targetColumns = []column[console.Target]{
 	{"TASKS", false, func(t console.Target) string { return strconv.Itoa(t.Tasks) }},
 	{"TROUBLES", false, func(t console.Target) string { return strconv.Itoa(len(t.Troubles)) }},
 	{"SWEEP", true, func(t console.Target) string { return fmt.Sprintf("%.1fs, %d calls", t.SweepSeconds, t.SweepCalls) }},
+	{"TOLD", true, func(t console.Target) string { return coverageWord(t.Coverage) }},
+	{"UNHEARD", true, func(t console.Target) string { return strings.Join(t.Unheard, "; ") }},
+	{"COST A MONTH", true, func(t console.Target) string { return costWord(t.Cost) }},
 	{"IN THE WAY", true, func(t console.Target) string { return strings.Join(t.Troubles, "; ") }},
 }
 
@@ -188,6 +193,40 @@ func statusWord(s string) string {
 		return "closed"
 	}
 	return strings.ToLower(s)
+}
+
+// heardWord names the alarms that tell of a finding, or says that nobody hears.
+func heardWord(f console.Finding) string {
+	if f.Unheard != "" {
+		return "nobody: " + f.Unheard
+	}
+	return strings.Join(f.HeardBy, ", ")
+}
+
+// coverageWord is how many services have an alarm, by failure.
+func coverageWord(all []console.Cover) string {
+	var out []string
+	for _, c := range all {
+		out = append(out, fmt.Sprintf("%s %d/%d", c.Failure, c.Covered, c.Services))
+	}
+	return strings.Join(out, ", ")
+}
+
+// costWord is both bounds, and what a further CloudTrail copy may add.
+func costWord(c *console.Cost) string {
+	if c == nil {
+		return ""
+	}
+	word, extra := fmt.Sprintf("$%.2f-%.2f", c.LowUSD, c.MonthlyUSD), 0.0
+	for _, i := range c.Items {
+		if i.Extra {
+			extra += i.USD
+		}
+	}
+	if extra > 0 {
+		word += fmt.Sprintf(" (+ $%.2f for a second CloudTrail copy)", extra)
+	}
+	return word
 }
 
 func culpritWord(c *console.Culprit) string {

@@ -50,9 +50,17 @@ func (f *shownWorld) Stops(scope fleet.Key) []reconciler.Recorded {
 func (f *shownWorld) Alarms() []reconciler.AlarmReport {
 	return []reconciler.AlarmReport{{Target: "prod", Row: alarm.Row{Name: "taskwarden/tw/prod/silent-churn", Kind: alarm.SilentChurn, Status: alarm.Missing, Owned: true, Reason: "no alarm of this name"}}}
 }
+func (f *shownWorld) HearingOf(x finding.Finding) reconciler.Hearing {
+	return reconciler.Hearing{Why: "no alarm watches for it"}
+}
+func (f *shownWorld) CoverOf(fleet.Key) []alarm.Cover {
+	return []alarm.Cover{{Failure: alarm.ChurnFailure, Tells: alarm.No, Alarm: "mute", Why: "it has no alarm action"}}
+}
 func (f *shownWorld) Targets() []reconciler.TargetReport {
 	return []reconciler.TargetReport{{Target: "prod", Ready: f.ready, Complete: f.ready, LastComplete: time.Now().Add(-90 * time.Second), Resync: 5 * time.Minute,
-		Clusters: 1, Services: 2, Tasks: 3, Troubles: []string{"TargetUnreadable: allow the IAM action ecs:ListClusters"}}}
+		Clusters: 1, Services: 2, Tasks: 3, Troubles: []string{"TargetUnreadable: allow the IAM action ecs:ListClusters"},
+		Coverage: []alarm.Summary{{Failure: alarm.ChurnFailure, Services: 2, Covered: 1, Missing: 1}}, Unheard: []string{"prod/main/web SidecarCrash: no alarm watches for it"},
+		Cost: &alarm.Cost{Low: 2.5, High: 4, Items: []alarm.Price{{What: "a second copy", High: 30, Extra: true}}}}}
 }
 
 func newShownWorld() *shownWorld {

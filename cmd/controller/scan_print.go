@@ -210,7 +210,7 @@ func toldText(s scan.Service, r scan.Report) string {
 		return "unknown: the alarms could not be read"
 	}
 	if len(s.Alarms) == 0 {
-		return "nobody: no alarm watches this service or taskwarden's gauges (composite and metric-math alarms are not looked into)"
+		return "nobody: no alarm watches this service or taskwarden's gauges"
 	}
 	var out []string
 	for _, t := range s.Alarms {
@@ -300,14 +300,31 @@ func (p *scanPage) alarms() {
 			continue
 		}
 		p.line("  %s: %s in all; for each service that churns see \"told\"", t.Target, count(*t.Alarms, "alarm"))
+		for _, c := range t.Coverage {
+			unknown := ""
+			if c.Unknown > 0 {
+				unknown = fmt.Sprintf(", %d unknown", c.Unknown)
+			}
+			p.line("    %-18s told of %d of %s%s", c.Failure, c.Covered, count(c.Services, "service"), unknown)
+		}
+	}
+	for _, u := range p.r.Unheard {
+		p.line("  nobody would hear of %s on %s: %s", u.Type, u.Service, u.Why)
 	}
 }
 
 func (p *scanPage) cost() {
 	p.line("")
-	p.line("COST of keeping watch with a controller: about $%.2f a month", p.r.Cost.MonthlyUSD)
+	p.line("COST of keeping watch with a controller: $%.2f to $%.2f a month", p.r.Cost.LowUSD, p.r.Cost.MonthlyUSD)
 	for _, i := range p.r.Cost.Items {
-		p.line("  $%-7.2f %s", i.USD, i.What)
+		price := fmt.Sprintf("$%.2f", i.USD)
+		if i.LowUSD != i.USD {
+			price = fmt.Sprintf("$%.2f-%.2f", i.LowUSD, i.USD)
+		}
+		if i.Extra {
+			price += " extra"
+		}
+		p.line("  %-14s %s", price, i.What)
 	}
 	for _, a := range p.r.Cost.Assumes {
 		p.line("  assumed: %s", a)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/scan"
@@ -24,8 +25,6 @@ const (
 	tellEvery      = 100 // services
 	// readRounds bounds how often one service is asked what else it wants; each answer leads to the next want.
 	readRounds = 12
-	// untagged is the beginning of no alarm's name: tags are of no use here, and cost a call each.
-	untagged = "\x00"
 )
 
 // look reads every target and puts the report together.
@@ -52,6 +51,7 @@ func (s *scanning) look(ctx context.Context) (scan.Report, error) {
 		services = append(services, t.judge(ctx, report.At)...)
 		report.Targets = append(report.Targets, t.report)
 		report.Gaps = append(report.Gaps, t.holes...)
+		report.Unheard = append(report.Unheard, t.unheard...)
 	}
 	if err := ctx.Err(); err != nil {
 		return report, fmt.Errorf("interrupted: %w", context.Cause(ctx))
@@ -112,6 +112,7 @@ type targetScan struct {
 	reached  bool  // some cluster was read
 	services []fleet.Observation
 	holes    []scan.Hole
+	unheard  []scan.Unheard
 
 	mu          sync.Mutex
 	events      map[string][]fleet.ServiceEvent // by service ARN
@@ -198,20 +199,37 @@ func (t *targetScan) judge(ctx context.Context, now time.Time) []scan.Service {
 	return out
 }
 
-// cover says which alarms concern the services that lose tasks.
+// cover says which alarms concern the services that lose tasks, what they cover, and which findings reach nobody. Tags are
+// of no use here, and cost a call each.
 func (t *targetScan) cover(ctx context.Context, services []scan.Service) {
-	alarms, err := t.account.Alarms(ctx, untagged)
+	have, err := t.account.Alarms(ctx, nil)
 	if err != nil {
 		t.holes = append(t.holes, scan.Hole{Gap: *gapOf(scan.Alarms, err), Services: []string{}})
 		return
 	}
-	n := len(alarms)
+	n := len(have)
 	t.report.Alarms = &n
-	for i := range services {
-		if services[i].Status == scan.Churning || services[i].Status == scan.Stops {
-			services[i].Alarms = scan.Coverage(services[i], alarms)
-		}
+	groups := map[fleet.Key][]string{}
+	for _, o := range t.services {
+		groups[o.Key] = o.Service.TargetGroups
 	}
+	index := alarm.NewIndex(have, alarm.Facts{Topics: t.topics(ctx, have)})
+	t.report.Coverage, t.unheard = scan.Alarmed(services, index, groups)
+}
+
+// topics reads whom the alarms' topics reach. What cannot be read stays unknown: ReadOnlyAccess holds it, and a narrower
+// policy need not.
+func (t *targetScan) topics(ctx context.Context, have []alarm.Have) map[string]alarm.Topic {
+	out := map[string]alarm.Topic{}
+	for _, arn := range alarm.Topics(have) {
+		topic, err := t.account.Topic(ctx, arn)
+		if err != nil {
+			t.progress("topics of alarms cannot be read, so whether they reach anybody is not known: %v", err)
+			break
+		}
+		out[arn] = topic
+	}
+	return out
 }
 
 // read fetches what a service wants until it wants nothing more, and tells whether it wanted anything.

@@ -41,10 +41,33 @@ type Datum struct {
 	Unit       string // CloudWatch's StandardUnit: Count, None, Seconds
 }
 
+// Series is one metric: a namespace, a name, and dimensions ordered by name.
+type Series struct {
+	Namespace, Metric string
+	Dimensions        []Dimension
+}
+
+// String is the series as CloudWatch's console writes it.
+func (s Series) String() string {
+	out := s.Namespace + " " + s.Metric
+	for i, d := range s.Dimensions {
+		out += cond(i == 0, " {", ", ") + d.Name + "=" + d.Value
+	}
+	return out + cond(len(s.Dimensions) > 0, "}", "")
+}
+
+func cond(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
 // Spec is a wanted alarm, in CloudWatch's own nouns. Either Metric or Query is set.
 type Spec struct {
 	Name              string
 	Kind              Kind
+	Cluster, Service  string // whose it is; "" for one that serves a whole target, or a cluster
 	Description       string
 	Metric            string // of Namespace, with Dimensions and Statistic
 	Dimensions        []Dimension
@@ -63,12 +86,44 @@ type Spec struct {
 
 // Have is an alarm as DescribeAlarms answered it.
 type Have struct {
-	Spec        // Kind is not known to CloudWatch and stays empty
-	ARN         string
-	Namespace   string // of Metric
-	State       string // OK, ALARM, INSUFFICIENT_DATA
-	StateReason string
-	StateSince  time.Time
-	Tags        map[string]string // nil: not read; CloudWatch tells them apart from alarms
-	Foreign     bool              // of a shape this product never makes (composite, metric math, anomaly detection)
+	Spec                // Kind, Cluster and Service are not known to CloudWatch and stay empty
+	ARN                 string
+	Namespace           string // of Metric
+	State               string // OK, ALARM, INSUFFICIENT_DATA
+	StateReason         string
+	StateSince          time.Time
+	Tags                map[string]string // nil: not read; CloudWatch tells them apart from alarms
+	Foreign             bool              // of a shape this product never makes (composite, metric math, anomaly detection)
+	Math                []Term            // of a metric math alarm
+	Rule                string            // of a composite alarm
+	InsufficientActions []string
+}
+
+// Term is one entry of a metric math alarm: a metric, or an expression over other entries.
+type Term struct {
+	ID         string
+	Series     Series // zero for an expression
+	Statistic  string
+	Expression string
+	Returned   bool // it is what the threshold is held against
+}
+
+// series is the one metric that the alarm watches; false where it watches anything else.
+func (h Have) series() (Series, bool) {
+	return Series{h.Namespace, h.Metric, h.Dimensions}, h.Metric != ""
+}
+
+// breaches tells whether a value is beyond the threshold. known is false for comparisons with a band.
+func (h Have) breaches(v float64) (is, known bool) {
+	switch h.Comparison {
+	case "GreaterThanOrEqualToThreshold":
+		return v >= h.Threshold, true
+	case "GreaterThanThreshold":
+		return v > h.Threshold, true
+	case "LessThanThreshold":
+		return v < h.Threshold, true
+	case "LessThanOrEqualToThreshold":
+		return v <= h.Threshold, true
+	}
+	return false, false
 }

@@ -16,7 +16,8 @@ func BenchmarkPlan(b *testing.B) {
 		there = append(there, have(s))
 	}
 	for b.Loop() {
-		for _, r := range Plan(want, there, owner, nil) {
+		rows, _ := Plan(want, there, Basis{Owner: owner})
+		for _, r := range rows {
 			if r.Status != Present {
 				b.Fatalf("%s is %s: %s", r.Name, r.Status, r.Reason)
 			}

@@ -11,8 +11,11 @@ import (
 // nameLimit is CloudWatch's limit for an alarm name, in characters (PutMetricAlarm, AlarmName).
 const nameLimit = 255
 
+// NamePrefix is what the names of every controller's alarms begin with.
+const NamePrefix = "taskwarden/"
+
 // Prefix is what the names of all alarms of an owner begin with.
-func Prefix(owner string) string { return "taskwarden/" + url.PathEscape(owner) + "/" }
+func Prefix(owner string) string { return NamePrefix + url.PathEscape(owner) + "/" }
 
 // Name is the name of an alarm: taskwarden/<owner>/<target>/<kind>[/<cluster>[/<service>]]. Parts are escaped so that
 // no two collide; a name that would be too long is cut and ends in 8 hex digits of the sha256 of the whole.

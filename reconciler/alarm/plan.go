@@ -5,94 +5,243 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"taskwarden/reconciler/fleet"
 )
 
 // Status of an alarm as lists show it.
 type Status string
 
-// Statuses.
+// Statuses (CONTRACT section 6).
 const (
 	Present Status = "present"
 	Missing Status = "missing"
-	Drifted Status = "drifted"
-	Foreign Status = "foreign" // carries our name and not our tag: somebody else's, never touched
+	Drifted Status = "drifted" // ours, and changed by somebody
+	Blind   Status = "blind"   // can never fire, or never reach anybody
+	Foreign Status = "foreign" // somebody else's: never touched
 )
 
 // Row is one alarm, wanted or had, with what is to be done about it. Write is what would be sent; it is empty for a row
 // that needs nothing.
 type Row struct {
-	Name   string
-	Kind   Kind
-	Status Status
-	Owned  bool
-	State  string // CloudWatch's; "" while missing
-	Reason string // why this status, in words
-	Write  Write
+	Name             string
+	Kind             Kind
+	Cluster, Service string // as in Spec
+	Status           Status
+	Owned            bool
+	State            string // CloudWatch's; "" while missing
+	Reason           string // why this status, in words
+	Write            Write
 }
 
 // Write is one call to make: the whole specification (PutMetricAlarm overwrites everything), the tags to give with a
-// creation, or the tags to repair on the ARN (a put ignores tags on an alarm that exists).
+// creation, the tags to repair on the ARN (a put ignores tags on an alarm that exists), or the name to delete.
 type Write struct {
-	Put  *Spec
-	ARN  string // of the alarm whose tags are to be repaired
-	Tags map[string]string
+	Put    *Spec
+	Own    []string // the actions of Put that are ours, not a person's; never nil with it
+	Tags   map[string]string
+	Delete string
+	ARN    string // of the alarm whose tags are to be repaired, or that is to be deleted
 }
 
 // Needed tells whether there is something to send.
-func (w Write) Needed() bool { return w.Put != nil || w.ARN != "" }
+func (w Write) Needed() bool { return w.Put != nil || w.ARN != "" || w.Delete != "" }
 
-// Plan compares what is wanted with what a complete listing had, and says for each wanted alarm what to do. applied
-// holds, by name, the hash of what this controller last wrote: with it an alarm that lost its tags is still known as
-// ours. Nothing is ever deleted here, and an alarm that is not ours is never written.
-func Plan(want []Spec, have []Have, owner string, applied map[string]string) []Row {
+// Applied is what this controller last wrote to an alarm.
+type Applied struct {
+	Hash    string   // Spec.Hash
+	Actions []string // alarm and OK actions of its own among those written; nil: not known
+}
+
+// Basis is what a plan rests on beside the wishes and the listing.
+type Basis struct {
+	Owner   string
+	Applied map[string]Applied // by name: with it an alarm that lost its tags is still known as ours
+	Scope   func(name string) bool
+	// Covered says by which alarm of somebody else a wish is met; "" for none. Such a wish is not created.
+	Covered func(Spec) string
+	Blind   func(name string) []Blindness
+	// Seen is the look at the target that the wishes come from; Missed, by name, when a complete one first did not wish an
+	// alarm of ours that was there.
+	Seen   fleet.Seen
+	Missed map[string]time.Time
+	Delete bool // alarms that are no longer wanted may be deleted
+}
+
+// deleteShare is how much of ours one plan deletes at most, and at least one: a mistake is then seen while it is small.
+const deleteShare = 0.1
+
+// Plan compares what is wanted with what a complete listing had, and says for each alarm, wanted or ours, what to do.
+// An alarm that is not ours is never written. It returns what is missed now, for the next plan.
+func Plan(want []Spec, have []Have, b Basis) (rows []Row, missed map[string]time.Time) {
 	byName := make(map[string]Have, len(have))
 	for _, h := range have {
 		byName[h.Name] = h
 	}
-	rows := make([]Row, 0, len(want))
+	wanted := make(map[string]bool, len(want))
 	for _, w := range want {
+		wanted[w.Name] = true
 		h, ok := byName[w.Name]
-		rows = append(rows, row(w, h, ok, owner, applied[w.Name]))
+		rows = append(rows, b.row(w, h, ok))
 	}
+	surplus, missed := b.surplus(have, wanted)
+	rows = append(rows, surplus...)
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })
-	return rows
+	return rows, missed
 }
 
-func row(w Spec, h Have, ok bool, owner, applied string) Row {
-	r := Row{Name: w.Name, Kind: w.Kind, State: h.State}
-	tags := map[string]string{OwnerTag: owner, SpecTag: w.Hash()}
+func (b Basis) row(w Spec, h Have, ok bool) Row {
+	r := Row{Name: w.Name, Kind: w.Kind, Cluster: w.Cluster, Service: w.Service, State: h.State}
+	tags := map[string]string{OwnerTag: b.Owner, SpecTag: w.Hash()}
 	switch {
+	case !ok && b.coveredBy(w) != "":
+		r.Status, r.Reason = Present, "not created: the alarm "+b.coveredBy(w)+" of somebody else watches the same and can fire"
 	case !ok:
 		r.Status, r.Owned, r.Reason = Missing, true, "no alarm of this name"
-		r.Write = Write{Put: &w, Tags: tags}
+		r.Write = Write{Put: &w, Own: ownActions(w), Tags: tags}
 	case h.Foreign:
 		r.Status, r.Reason = Foreign, "an alarm of this name has a shape this product never makes"
-	case !ours(h, owner, applied):
-		r.Status, r.Reason = Foreign, fmt.Sprintf("an alarm of this name carries no tag %s=%s", OwnerTag, owner)
+	case !b.ours(h):
+		r.Status, r.Reason = Foreign, fmt.Sprintf("an alarm of this name carries no tag %s=%s", OwnerTag, b.Owner)
 	default:
 		r.Owned = true
-		drift := differences(w, h)
-		r.Status, r.Reason = Present, "as wanted"
-		if len(drift) > 0 {
-			repaired := keepEdits(w, h)
-			r.Status, r.Reason = Drifted, strings.Join(drift, "; ")
-			r.Write.Put = &repaired
-		}
-		if h.Tags != nil && (h.Tags[OwnerTag] != owner || h.Tags[SpecTag] != w.Hash()) {
+		b.compare(&r, w, h)
+		if h.Tags != nil && (h.Tags[OwnerTag] != b.Owner || h.Tags[SpecTag] != w.Hash()) {
 			r.Write.ARN, r.Write.Tags = h.ARN, tags
 		}
 	}
 	return r
 }
 
-// ours needs the owner's tag, or, where the tags say nothing of any owner, the record of having written it.
-func ours(h Have, owner, applied string) bool {
-	if who, tagged := h.Tags[OwnerTag]; tagged {
-		return who == owner
+// compare says how an alarm of ours differs from what is wanted. What it was when it was last written tells whether
+// somebody changed it, or the wish did.
+func (b Basis) compare(r *Row, w Spec, h Have) {
+	was := b.Applied[h.Name]
+	fields, lost := differences(w, h), lostActions(w, h)
+	r.Status, r.Reason = Present, "as wanted"
+	if len(fields)+len(lost) > 0 {
+		repaired := keepEdits(w, h, was)
+		r.Write.Put, r.Write.Own = &repaired, ownActions(w)
+		r.Reason = strings.Join(append(fields, lost...), "; ")
+		if changedByHand(fields, w, h, was) {
+			r.Status = Drifted
+		} else {
+			r.Reason = "to be brought up to date: " + r.Reason
+		}
 	}
-	return applied != ""
+	if blind := b.blind(h.Name); len(blind) > 0 && r.Status == Present {
+		r.Status, r.Reason = Blind, blindText(blind)
+	}
+}
+
+// ownActions are the wanted ones, each once.
+func ownActions(w Spec) []string {
+	return append([]string{}, slices.Compact(slices.Sorted(slices.Values(slices.Concat(w.AlarmActions, w.OKActions))))...)
+}
+
+// changedByHand tells whether somebody changed an alarm since it was written; otherwise the wish changed.
+func changedByHand(fields []string, w Spec, h Have, was Applied) bool {
+	if len(fields) > 0 && (h.Hash() != cmp.Or(h.Tags[SpecTag], was.Hash) || h.Metric != "" && h.Namespace != Namespace) {
+		return true
+	}
+	return slices.ContainsFunc(lacking(w, h), func(arn string) bool { return was.Actions == nil || slices.Contains(was.Actions, arn) })
+}
+
+func (b Basis) coveredBy(w Spec) string {
+	if b.Covered == nil {
+		return ""
+	}
+	return b.Covered(w)
+}
+
+func (b Basis) blind(name string) []Blindness {
+	if b.Blind == nil {
+		return nil
+	}
+	return b.Blind(name)
+}
+
+// surplus lists the alarms of ours that are not wanted any more. One is deleted where the tag, the prefix and the owner
+// agree, two complete looks at the target did not want it, and not more than a share goes at once. A look without any
+// wish justifies nothing: a target that shows no service at all is more likely misread than empty.
+func (b Basis) surplus(have []Have, wanted map[string]bool) (rows []Row, missed map[string]time.Time) {
+	missed = map[string]time.Time{}
+	ours := 0
+	for _, h := range have {
+		if !strings.HasPrefix(h.Name, Prefix(b.Owner)) || b.Scope == nil || !b.Scope(h.Name) || h.Foreign || h.Tags[OwnerTag] != b.Owner {
+			continue
+		}
+		ours++
+		if wanted[h.Name] {
+			continue
+		}
+		since, before := b.Missed[h.Name]
+		switch {
+		case !b.Seen.Complete || len(wanted) == 0:
+			if before {
+				missed[h.Name] = since
+			}
+		case !before:
+			missed[h.Name] = b.Seen.At
+		default:
+			missed[h.Name] = since
+		}
+		r := Row{Name: h.Name, Kind: kindIn(h.Name, b.Owner), Status: Present, Owned: true, State: h.State, Reason: "no longer wanted: what it watches is gone"}
+		if before && b.Seen.Complete && len(wanted) > 0 && b.Seen.At.After(since) && b.Delete {
+			r.Write.Delete, r.Write.ARN = h.Name, h.ARN
+		}
+		rows = append(rows, r)
+	}
+	most := max(1, int(deleteShare*float64(ours)))
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range rows {
+		if rows[i].Write.Delete == "" {
+			continue
+		}
+		if most--; most < 0 {
+			rows[i].Write = Write{}
+			rows[i].Reason += "; it waits its turn, since only a share is deleted at once"
+		}
+	}
+	return rows, missed
+}
+
+// kindIn is the kind that a name of ours says.
+func kindIn(name, owner string) Kind {
+	parts := strings.Split(strings.TrimPrefix(name, Prefix(owner)), "/")
+	if len(parts) < 2 {
+		return ""
+	}
+	return Kind(parts[1])
+}
+
+// OwnScope tells which names are of the controller's alarms on itself: those that Own gives.
+func OwnScope(owner string) func(string) bool {
+	return func(name string) bool {
+		k := kindIn(name, owner)
+		return strings.HasPrefix(name, Prefix(owner)) && (k == TargetBlind || k == Heartbeat)
+	}
+}
+
+// ScopeOf tells which names are of a target's own alarms: those that Want gives, and not those on the controller.
+func ScopeOf(owner, target string) func(string) bool {
+	prefix := Prefix(owner) + url.PathEscape(target) + "/"
+	return func(name string) bool {
+		k := kindIn(name, owner)
+		return strings.HasPrefix(name, prefix) && k != TargetBlind && k != Heartbeat
+	}
+}
+
+// ours needs the owner's tag, or, where the tags say nothing of any owner, the record of having written it.
+func (b Basis) ours(h Have) bool {
+	if who, tagged := h.Tags[OwnerTag]; tagged {
+		return who == b.Owner
+	}
+	return b.Applied[h.Name].Hash != ""
 }
 
 // differences names the fields that this product owns and that are not as wanted. A person may add actions, disable
@@ -117,24 +266,47 @@ func differences(w Spec, h Have) []string {
 	say("comparison", w.Comparison, h.Comparison)
 	say("threshold", w.Threshold, h.Threshold)
 	say("missing data", w.Missing, cmp.Or(h.Missing, "missing"))
-	for _, a := range lacking(w.AlarmActions, h.AlarmActions) {
-		out = append(out, "alarm action "+a+" is not there")
-	}
-	for _, a := range lacking(w.OKActions, h.OKActions) {
-		out = append(out, "OK action "+a+" is not there")
+	return out
+}
+
+// perState is how many actions an alarm has for each state at most (PutMetricAlarm).
+const perState = 5
+
+// lostActions names the actions of ours that an alarm lacks and has room for.
+func lostActions(w Spec, h Have) (out []string) {
+	for _, part := range [][3][]string{{{"alarm"}, w.AlarmActions, h.AlarmActions}, {{"OK"}, w.OKActions, h.OKActions}} {
+		for _, arn := range without(part[1], part[2]) {
+			if len(part[2]) < perState {
+				out = append(out, part[0][0]+" action "+arn+" is not there")
+			}
+		}
 	}
 	return out
 }
 
-func keepEdits(w Spec, h Have) Spec {
-	w.AlarmActions = append(slices.Clone(h.AlarmActions), lacking(w.AlarmActions, h.AlarmActions)...)
-	w.OKActions = append(slices.Clone(h.OKActions), lacking(w.OKActions, h.OKActions)...)
+// lacking are the actions of ours that an alarm lacks.
+func lacking(w Spec, h Have) []string {
+	return append(without(w.AlarmActions, h.AlarmActions), without(w.OKActions, h.OKActions)...)
+}
+
+// keepEdits is the wanted state with what people may change: they added actions, disabled them, or edited the
+// description. An action that was ours and is no longer wanted goes.
+func keepEdits(w Spec, h Have, was Applied) Spec {
+	merge := func(want, have []string) []string {
+		theirs := slices.DeleteFunc(slices.Clone(have), func(arn string) bool {
+			return slices.Contains(was.Actions, arn) && !slices.Contains(want, arn)
+		})
+		all := append(theirs, without(want, theirs)...)
+		return all[:min(len(all), perState)]
+	}
+	w.AlarmActions, w.OKActions = merge(w.AlarmActions, h.AlarmActions), merge(w.OKActions, h.OKActions)
 	w.ActionsDisabled = h.ActionsDisabled
 	w.Description = cmp.Or(h.Description, w.Description)
 	return w
 }
 
-func lacking(want, have []string) []string {
+// without are the entries of want that have does not hold.
+func without(want, have []string) []string {
 	var out []string
 	for _, a := range want {
 		if !slices.Contains(have, a) {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
 
 	"taskwarden/reconciler/fleet"
@@ -64,6 +65,8 @@ type Account struct {
 
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
+	sns      map[string]*sns.Client            // by region: a topic is known in its own alone
+	alarms   map[string]bool                   // names of the last listing
 	clusters []clusterRef                      // of the last complete listing
 	stopped  map[string]stoppedTasks           // by cluster name
 	known    map[string]known                  // by cluster name, of its last look
@@ -77,7 +80,7 @@ func New(base aws.Config, o Options) *Account {
 	a := &Account{
 		o: o, budgets: o.Budgets, account: ambient,
 		logs: map[string]*cloudwatchlogs.Client{}, stopped: map[string]stoppedTasks{},
-		known: map[string]known{},
+		known: map[string]known{}, sns: map[string]*sns.Client{},
 	}
 	if a.budgets == nil {
 		a.budgets = NewBudgets(0)

@@ -64,6 +64,8 @@ func haveOf(m types.MetricAlarm) alarm.Have {
 		State:       string(m.StateValue),
 		StateReason: aws.ToString(m.StateReason),
 		StateSince:  at(m.StateTransitionedTimestamp),
+
+		InsufficientActions: m.InsufficientDataActions,
 	}
 	if h.StateSince.IsZero() {
 		h.StateSince = at(m.StateUpdatedTimestamp)
@@ -73,8 +75,22 @@ func haveOf(m types.MetricAlarm) alarm.Have {
 		h.Query, h.Period = aws.ToString(query.Expression), int(aws.ToInt32(query.Period))
 	case h.Metric == "" || m.ThresholdMetricId != nil || len(m.Metrics) > 0:
 		h.Foreign = true
+		for _, q := range m.Metrics {
+			h.Math = append(h.Math, termOf(q))
+		}
 	}
 	return h
+}
+
+func termOf(q types.MetricDataQuery) alarm.Term {
+	t := alarm.Term{ID: aws.ToString(q.Id), Expression: aws.ToString(q.Expression), Returned: q.ReturnData == nil || *q.ReturnData}
+	if q.MetricStat != nil {
+		t.Statistic = aws.ToString(q.MetricStat.Stat)
+		if m := q.MetricStat.Metric; m != nil {
+			t.Series = alarm.Series{Namespace: aws.ToString(m.Namespace), Metric: aws.ToString(m.MetricName), Dimensions: dimensionsOf(m.Dimensions)}
+		}
+	}
+	return t
 }
 
 // insights is the alarm's one Metrics Insights query, or false where it is anything else.
@@ -102,7 +118,10 @@ func compositeOf(c types.CompositeAlarm) alarm.Have {
 		State:       string(c.StateValue),
 		StateReason: aws.ToString(c.StateReason),
 		StateSince:  at(c.StateTransitionedTimestamp),
+		Rule:        aws.ToString(c.AlarmRule),
 		Foreign:     true,
+
+		InsufficientActions: c.InsufficientDataActions,
 	}
 }
 

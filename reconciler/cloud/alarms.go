@@ -2,10 +2,10 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -15,29 +15,35 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// Alarms lists all metric and composite alarms of the account and region, in the order CloudWatch gives them. Tags are
-// read (one call each) for those whose name begins with prefix. An error means that the list is not whole, and there is
-// then none.
-func (a *Account) Alarms(ctx context.Context, prefix string) ([]alarm.Have, error) {
+// namesPerCall is how many alarms one DescribeAlarms call takes by name (DescribeAlarms, AlarmNames).
+const namesPerCall = 100
+
+var bothTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm} // default: metric alone
+
+// Alarms lists all metric and composite alarms of the account and region, each once, in the order CloudWatch gives them.
+// Tags are read (one call each) for those that tagged picks; nil picks none. An error means that the list is not whole,
+// and there is then none: a list that lacks an alarm which the last one had, and which answers when asked for, is one.
+func (a *Account) Alarms(ctx context.Context, tagged func(name string) bool) ([]alarm.Have, error) {
 	var out []alarm.Have
-	pages := cloudwatch.NewDescribeAlarmsPaginator(a.cw, &cloudwatch.DescribeAlarmsInput{
-		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}, // default: metric alone
-		MaxRecords: aws.Int32(100),
-	})
+	seen := map[string]bool{}
+	pages := cloudwatch.NewDescribeAlarmsPaginator(a.cw, &cloudwatch.DescribeAlarmsInput{AlarmTypes: bothTypes, MaxRecords: aws.Int32(100)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("describe alarms: %w", plain(err))
 		}
-		for _, m := range page.MetricAlarms {
-			out = append(out, haveOf(m))
-		}
-		for _, c := range page.CompositeAlarms {
-			out = append(out, compositeOf(c))
+		for _, h := range havesOf(page) {
+			if !seen[h.Name] {
+				seen[h.Name] = true
+				out = append(out, h)
+			}
 		}
 	}
+	if err := a.allListed(ctx, seen); err != nil {
+		return nil, err
+	}
 	for i := range out {
-		if !strings.HasPrefix(out[i].Name, prefix) {
+		if tagged == nil || !tagged(out[i].Name) {
 			continue
 		}
 		tags, err := a.tags(ctx, out[i].ARN)
@@ -47,6 +53,58 @@ func (a *Account) Alarms(ctx context.Context, prefix string) ([]alarm.Have, erro
 		out[i].Tags = tags
 	}
 	return out, nil
+}
+
+func havesOf(page *cloudwatch.DescribeAlarmsOutput) []alarm.Have {
+	var out []alarm.Have
+	for _, m := range page.MetricAlarms {
+		out = append(out, haveOf(m))
+	}
+	for _, c := range page.CompositeAlarms {
+		out = append(out, compositeOf(c))
+	}
+	return out
+}
+
+// allListed asks by name for the alarms that the last list had and this one lacks. In a steady state there are none, and
+// it costs no call.
+func (a *Account) allListed(ctx context.Context, seen map[string]bool) error {
+	a.mu.Lock()
+	var lacking []string
+	for name := range a.alarms {
+		if !seen[name] {
+			lacking = append(lacking, name)
+		}
+	}
+	a.mu.Unlock()
+	slices.Sort(lacking)
+	for part := range slices.Chunk(lacking, namesPerCall) {
+		there, err := a.named(ctx, part...)
+		if err != nil {
+			return fmt.Errorf("ask for the alarms that the list lacks: %w", err)
+		}
+		if there > 0 {
+			return unlisted(part[0], len(lacking))
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.alarms = seen
+	return nil
+}
+
+// named is how many of the names are of alarms.
+func (a *Account) named(ctx context.Context, names ...string) (int, error) {
+	out, err := call(ctx, a.cw.DescribeAlarms, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, AlarmTypes: bothTypes, MaxRecords: aws.Int32(100)})
+	if err != nil {
+		return 0, err
+	}
+	return len(out.MetricAlarms) + len(out.CompositeAlarms), nil
+}
+
+func unlisted(name string, of int) error {
+	return &fleet.Fault{Operation: "cloudwatch:DescribeAlarms", Action: "cloudwatch:DescribeAlarms", Class: fleet.ErrConflict,
+		Err: fmt.Errorf("the list of alarms was not whole: of %d that it lacks, as %s, some answer when asked for", of, name)}
 }
 
 func (a *Account) tags(ctx context.Context, arn string) (map[string]string, error) {
@@ -81,15 +139,32 @@ func (a *Account) PutAlarm(ctx context.Context, spec alarm.Spec, tags map[string
 
 // absent is nil where no alarm has the name.
 func (a *Account) absent(ctx context.Context, name string) error {
-	out, err := call(ctx, a.cw.DescribeAlarms, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: []string{name}, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
-	})
-	if err != nil {
+	there, err := a.named(ctx, name)
+	switch {
+	case err != nil:
 		return fmt.Errorf("make sure that there is no alarm %s yet: %w", name, err)
+	case there > 0:
+		return unlisted(name, 1)
 	}
-	if len(out.MetricAlarms)+len(out.CompositeAlarms) > 0 {
-		return &fleet.Fault{Operation: "cloudwatch:DescribeAlarms", Action: "cloudwatch:DescribeAlarms", Class: fleet.ErrConflict,
-			Err: fmt.Errorf("the list of alarms was not whole: it lacks %s, which answers when asked for", name)}
+	return nil
+}
+
+// DeleteAlarm deletes the alarm where its owner tag, asked for at this moment, is the owner; otherwise it gives
+// fleet.ErrConflict, and nothing is deleted. One that is not there (any more) is no error.
+func (a *Account) DeleteAlarm(ctx context.Context, name, arn, owner string) error {
+	tags, err := a.tags(ctx, arn)
+	switch {
+	case errors.Is(err, fleet.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("make sure whose the alarm %s is: %w", name, err)
+	case owner == "" || tags[alarm.OwnerTag] != owner:
+		return &fleet.Fault{Operation: "cloudwatch:DeleteAlarms", Action: "cloudwatch:DeleteAlarms", Class: fleet.ErrConflict,
+			Err: fmt.Errorf("the alarm %s is not deleted: its tag %s is %q, not %q", name, alarm.OwnerTag, tags[alarm.OwnerTag], owner)}
+	}
+	_, err = call(ctx, a.cw.DeleteAlarms, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{name}})
+	if err != nil && !errors.Is(err, fleet.ErrNotFound) {
+		return fmt.Errorf("delete the alarm %s: %w", name, err)
 	}
 	return nil
 }

@@ -39,9 +39,12 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["Register"] = a.Register(ctx, []byte(`{"family":"other","containerDefinitions":[{"name":"app","image":"app:2"}]}`))
 	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
 	_, errs["Stack"] = a.Stack(ctx, "arn:aws:ecs:us-east-1:111122223333:service/prod-000/service-00000")
-	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{"k": "v"})
-	_, errs["Alarms"] = a.Alarms(ctx, "")
+	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{alarm.OwnerTag: "k"})
+	_, errs["Alarms"] = a.Alarms(ctx, func(string) bool { return true })
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
+	errs["DeleteAlarm"] = a.DeleteAlarm(ctx, "n", "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", "k")
+	_, errs["Active"] = a.Active(ctx, "AWS/ECS", "CPUUtilization", true)
+	_, errs["Topic"] = a.Topic(ctx, "arn:aws:sns:us-east-1:111122223333:page")
 	errs["PutData"] = a.PutData(ctx, datum)
 	_, errs["Maxima"] = a.Maxima(ctx, datum)
 	_, errs["Series"] = a.Series(ctx, []fleet.Query{{Metric: fleet.Metric{Namespace: "N", Name: "M"}, Statistic: "Maximum"}}, now.Add(-time.Hour), now)
@@ -134,6 +137,7 @@ func TestPolicyFor(t *testing.T) {
 		"cloudwatch:ListTagsForResource", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
 		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
+		"sns:GetTopicAttributes",
 	}
 	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)

@@ -29,6 +29,11 @@ func serviceOf(s types.Service, n *names) fleet.Service {
 	if s.DeploymentController != nil {
 		out.Controller = n.keep(string(s.DeploymentController.Type))
 	}
+	for _, lb := range s.LoadBalancers {
+		if group := own(lb.TargetGroupArn); group != "" { // a classic load balancer has none
+			out.TargetGroups = append(out.TargetGroups, group)
+		}
+	}
 	for _, d := range s.Deployments {
 		out.Deployments = append(out.Deployments, deploymentOf(d, n))
 	}

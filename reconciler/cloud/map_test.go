@@ -40,6 +40,7 @@ func TestServiceMapping(t *testing.T) {
 		ServiceArn: aws.String("sa"), ServiceName: aws.String("sn"), ClusterArn: aws.String("ca"), Status: aws.String("ACTIVE"),
 		SchedulingStrategy: "REPLICA", LaunchType: "FARGATE", TaskDefinition: aws.String("td"), DesiredCount: 3, RunningCount: 2, PendingCount: 1,
 		CreatedAt: when(1), DeploymentController: &types.DeploymentController{Type: "A_NEW_ONE"},
+		LoadBalancers: []types.LoadBalancer{{TargetGroupArn: aws.String("tg")}, {LoadBalancerName: aws.String("classic")}},
 		Deployments: []types.Deployment{{
 			Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), TaskDefinition: aws.String("td1"), RolloutState: "IN_PROGRESS",
 			RolloutStateReason: aws.String("rr"), DesiredCount: 6, RunningCount: 5, PendingCount: 4, FailedTasks: 7, CreatedAt: when(2), UpdatedAt: when(3),
@@ -47,7 +48,7 @@ func TestServiceMapping(t *testing.T) {
 	}, newNames())
 	want := fleet.Service{
 		ARN: "sa", Name: "sn", ClusterARN: "ca", Status: "ACTIVE", SchedulingStrategy: "REPLICA", LaunchType: "FARGATE", Controller: "A_NEW_ONE",
-		TaskDefinition: "td", Desired: 3, Running: 2, Pending: 1, CreatedAt: second(1),
+		TaskDefinition: "td", Desired: 3, Running: 2, Pending: 1, CreatedAt: second(1), TargetGroups: []string{"tg"},
 		Deployments: []fleet.Deployment{{
 			ID: "ecs-svc/1", Status: "PRIMARY", TaskDefinition: "td1", RolloutState: "IN_PROGRESS", RolloutReason: "rr",
 			Desired: 6, Running: 5, Pending: 4, Failed: 7, CreatedAt: second(2), UpdatedAt: second(3),

@@ -8,16 +8,16 @@ type Class string
 // Classes, from the harmless to the risky.
 const (
 	Access    Class = "access"    // getting credentials; always allowed, to the STS client alone
-	Read      Class = "read"      // looking at clusters, services, tasks, definitions, alarms and metrics
+	Read      Class = "read"      // looking at clusters, services, tasks, definitions, metrics, alarms, and what they watch and notify
 	Evidence  Class = "evidence"  // reading the log lines of dead containers
 	Metrics   Class = "metrics"   // putting this product's own metrics
-	Alarms    Class = "alarms"    // making and tagging alarms
+	Alarms    Class = "alarms"    // making, tagging and deleting alarms
 	Remediate Class = "remediate" // registering task definitions and changing services
 )
 
 // Operation is one row of the table of all calls that the product can make.
 type Operation struct {
-	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, cloudformation, logs, sts
+	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, cloudformation, logs, sns, sts
 	Name    string // the API's operation
 	Action  string // the IAM action it needs
 	Bucket  string // whose tokens it takes; Buckets has the rates
@@ -61,20 +61,22 @@ func Operations() []Operation {
 		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
 		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
 		{"cloudwatch", "ListTagsForResource", "cloudwatch:ListTagsForResource", "alarm-tags-read", Read, true},
+		{"cloudwatch", "ListMetrics", "cloudwatch:ListMetrics", "metrics-list", Read, true},
+		{"sns", "GetTopicAttributes", "sns:GetTopicAttributes", "topics-read", Read, true},
 		{"cloudwatch", "PutMetricAlarm", "cloudwatch:PutMetricAlarm", "alarms-write", Alarms, true},
 		{"cloudwatch", "TagResource", "cloudwatch:TagResource", "alarm-tags-write", Alarms, true},
+		{"cloudwatch", "DeleteAlarms", "cloudwatch:DeleteAlarms", "alarms-write", Alarms, true},
 		{"cloudwatch", "PutMetricData", "cloudwatch:PutMetricData", "metrics-write", Metrics, false},
 		{"cloudwatch", "GetMetricData", "cloudwatch:GetMetricData", "metrics-read", Read, true},
-		{"cloudwatch", "ListMetrics", "cloudwatch:ListMetrics", "metrics-list", Read, true},
 	}
 }
 
 // Buckets are the rates. The ECS rows are the categories of "Request throttling for the Amazon ECS API": all actions of
 // a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
-// ours, well inside the quotas of CloudWatch (PutMetricAlarm 3/s, DescribeAlarms 9/s which ECS itself uses to watch
-// deployment alarms, ListTagsForResource 10/s, TagResource 20/s, PutMetricData and GetMetricData 500/s, ListMetrics 25/s),
-// of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of CloudFormation, whose rates
-// are not published and which deployments need, and of STS.
+// ours, well inside the quotas of CloudWatch (PutMetricAlarm and DeleteAlarms 3/s each, DescribeAlarms 9/s which ECS
+// itself uses to watch deployment alarms, ListTagsForResource 10/s, TagResource 20/s, ListMetrics 25/s, PutMetricData and
+// GetMetricData 500/s), of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of SNS
+// (GetTopicAttributes 30/s), of CloudFormation, whose rates are not published and which deployments need, and of STS.
 func Buckets() []Bucket {
 	return []Bucket{
 		{"ecs-cluster-read", 50, 20, true},
@@ -95,6 +97,7 @@ func Buckets() []Bucket {
 		{"metrics-read", 10, 10, false},
 		{"stacks-read", 2, 2, false},
 		{"metrics-list", 5, 5, false},
+		{"topics-read", 5, 5, false},
 		{"sts", 5, 5, false},
 	}
 }

@@ -21,6 +21,9 @@ const (
 	TelemetryFlood    = "TelemetryFlood"
 	OTELMisconfigured = "OTELMisconfigured"
 	Unobservable      = "Unobservable"
+	AlarmMissing      = "AlarmMissing" // subject: the failure that no alarm tells
+	AlarmDrifted      = "AlarmDrifted"
+	AlarmBlind        = "AlarmBlind" // subject: the reason
 )
 
 // Status of a finding, spelled as Kubernetes conditions are.

@@ -37,6 +37,12 @@ func NameOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] 
 // AccountOf is the account id of an ARN, or "" if s is none.
 func AccountOf(arn string) string { return arnPart(arn, 4) }
 
+// RegionOf is the region of an ARN, or "" if s is none.
+func RegionOf(arn string) string { return arnPart(arn, 3) }
+
+// ResourceOf is the resource of an ARN, as targetgroup/name/id, or "" if s is none.
+func ResourceOf(arn string) string { return arnPart(arn, 5) }
+
 func arnPart(arn string, i int) string {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[0] != "arn" {

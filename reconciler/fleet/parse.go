@@ -172,6 +172,11 @@ func serviceOf(f fields) Service {
 	if c, ok := f.object("deploymentController"); ok {
 		s.Controller = c.str("type")
 	}
+	for _, lb := range f.list("loadBalancers") {
+		if lb.m != nil && lb.str("targetGroupArn") != "" {
+			s.TargetGroups = append(s.TargetGroups, lb.str("targetGroupArn"))
+		}
+	}
 	for _, d := range f.list("deployments") {
 		if d.m != nil {
 			s.Deployments = append(s.Deployments, deploymentOf(d))

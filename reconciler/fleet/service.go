@@ -16,6 +16,7 @@ type Service struct {
 	Running            int
 	Pending            int
 	CreatedAt          time.Time
+	TargetGroups       []string     // ARNs of those that it is behind
 	Deployments        []Deployment // under CODE_DEPLOY and EXTERNAL, where ECS lists none: the task sets
 }
 

@@ -1,6 +1,8 @@
 package recording
 
 import (
+	"encoding/json"
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -81,6 +83,13 @@ func (w *Writer) listing(a Alarms) (*alarmsLine, error) {
 		}
 	}
 	out.Gone = lacking(w.alarms[a.Target], names)
+	text, err := json.Marshal(a.Facts)
+	if err != nil {
+		return nil, fmt.Errorf("encode what is known of alarms: %w", err)
+	}
+	if hash := maphash.Bytes(w.seed, text); w.facts[a.Target] != hash {
+		w.facts[a.Target], out.Facts = hash, &a.Facts
+	}
 	return out, nil
 }
 

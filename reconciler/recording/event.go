@@ -42,10 +42,10 @@ type Event struct {
 
 // Start is a controller's beginning. A reload of the configuration is one too: it starts the next controller.
 type Start struct {
-	Config  string            `json:"config"` // YAML, fit to be shown (config.Shared)
-	Targets []StartTarget     `json:"targets"`
-	Listed  bool              `json:"listed"`            // alarms were read, so each listing follows as an event
-	Applied map[string]string `json:"applied,omitempty"` // by alarm name, the hash of what was last written
+	Config  string                   `json:"config"` // YAML, fit to be shown (config.Shared)
+	Targets []StartTarget            `json:"targets"`
+	Listed  bool                     `json:"listed"`            // alarms were read, so each listing follows as an event
+	Applied map[string]alarm.Applied `json:"applied,omitempty"` // by alarm name, what was last written
 }
 
 // StartTarget is a watched target.
@@ -101,11 +101,12 @@ type Metrics struct {
 	Read   map[fleet.Key]fleet.Metrics
 }
 
-// Alarms is the answer to a question for a target's alarms; Target is empty for the controller's own account.
+// Alarms is what one look at a target's alarms read; Target is empty for the controller's own account.
 type Alarms struct {
 	Target string
 	Have   []alarm.Have
-	Err    error
+	Facts  alarm.Facts // what was known of their data and topics then
+	Err    error       // of the listing: then there is nothing else
 }
 
 // Put tells that putting metrics began to fail, or that it works again.

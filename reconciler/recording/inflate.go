@@ -24,7 +24,8 @@ type reader struct {
 	tasks    []fleet.Task  // wait for their look
 	readings []readingLine // wait for their end
 	listings map[string]*ordered[alarm.Have]
-	alarms   []alarm.Have // wait for their listing
+	facts    map[string]alarm.Facts // by target, of the last listing
+	alarms   []alarm.Have           // wait for their listing
 }
 
 // pending tells whether lines wait for the one that ends them.
@@ -99,7 +100,7 @@ func (r *reader) event(l line) (Event, error) {
 	case l.Header != nil && l.Header.Format != Format:
 		return e, fmt.Errorf("a recording of format %d follows one of format %d: replay them one by one", l.Header.Format, Format)
 	case l.Header != nil:
-		r.begun, r.version, r.targets, r.clusters, r.listings = true, l.Header.Version, nil, nil, nil
+		r.begun, r.version, r.targets, r.clusters, r.listings, r.facts = true, l.Header.Version, nil, nil, nil, nil
 		return e, nil
 	case l.Start != nil:
 		return e, r.start(*l.Start)
@@ -179,16 +180,22 @@ func (r *reader) listing(l *alarmsLine) *Alarms {
 	if !all.drop(l.Gone) {
 		return nil
 	}
+	if l.Facts != nil {
+		if r.facts == nil {
+			r.facts = map[string]alarm.Facts{}
+		}
+		r.facts[l.Target] = *l.Facts
+	}
 	out := &Alarms{Target: l.Target, Err: l.Fault.err()}
 	if out.Err == nil {
-		out.Have = all.all()
+		out.Have, out.Facts = all.all(), r.facts[l.Target]
 	}
 	return out
 }
 
 // start begins a controller, whose view is empty.
 func (r *reader) start(s Start) error {
-	r.clusters, r.listings, r.targets = map[fleet.Key]*clusterState{}, nil, nil
+	r.clusters, r.listings, r.facts, r.targets = map[fleet.Key]*clusterState{}, nil, nil, nil
 	for _, t := range s.Targets {
 		if t.Name == "" || slices.Contains(r.targets, t.Name) {
 			return fmt.Errorf("the target name %q is empty or there twice", t.Name)

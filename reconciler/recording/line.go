@@ -89,10 +89,12 @@ type metricsLine struct {
 }
 
 // alarmsLine says what the alarms in front of it mean: they are new or changed, and the rest is as at the listing before.
+// So are the facts where they are left out.
 type alarmsLine struct {
-	Target string   `json:"target"`
-	Gone   []string `json:"gone,omitempty"` // names
-	Fault  *fault   `json:"fault,omitempty"`
+	Target string       `json:"target"`
+	Facts  *alarm.Facts `json:"facts,omitempty"`
+	Gone   []string     `json:"gone,omitempty"` // names
+	Fault  *fault       `json:"fault,omitempty"`
 }
 
 type putLine struct {

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"slices"
+	"strings"
 
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
@@ -92,7 +93,11 @@ func maskedTail(t fleet.Tail) (lines []string, missing string) {
 	return lines, churn.MaskWhole(t.Missing)
 }
 
+// maskedAlarm leaves out what people wrote about alarms that are not this product's.
 func maskedAlarm(h alarm.Have) alarm.Have {
+	if !strings.HasPrefix(h.Name, alarm.NamePrefix) {
+		h.Description, h.StateReason, h.Tags = "", "", nil
+	}
 	h.Description, h.StateReason = churn.MaskWhole(h.Description), churn.MaskWhole(h.StateReason)
 	return h
 }

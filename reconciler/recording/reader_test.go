@@ -86,7 +86,7 @@ func TestDamage(t *testing.T) {
 		"no start":      {strings.Replace(plain, lines[1], "", 1), `it is about the target "prod", which no start before it names`},
 		"no target":     {change(2, `{"name":"prod","first":"2026-11-22T12:00:00Z"},{"name":"stage","first":"2026-11-22T12:00:00Z"}`, ""), "line 2: a start without a target"},
 		"twice":         {change(2, `"stage"`, `"prod"`), `line 2: the target name "prod" is empty or there twice`},
-		"stray":         {change(6, lines[5], lines[3]+lines[5]), "line 7: services, tasks, alarms or stops are followed by another thing"},
+		"stray":         {change(6, lines[5], lines[3]+lines[5]), "line 7: services, tasks, readings, alarms or stops are followed by another thing"},
 		"long":          {lines[0] + strings.Repeat("x", maxLine+2), fmt.Sprintf("line 2: longer than %d bytes", maxLine)},
 		"bit":           {string(flipped), "the compressed data are damaged here"},
 		"header only":   {string(zipped[:12]), "line 1: the file ends before its first line"},

@@ -40,6 +40,7 @@ type Writer struct {
 	veil     veil
 	shown    map[fleet.Key]*shown         // by cluster: what the file says so far
 	alarms   map[string]map[string]uint64 // by target and name: same
+	facts    map[string]uint64            // by target: same
 	last     time.Time                    // of the newest event
 	headed   bool                         // this file holds a Header
 	began    bool                         // and a Start
@@ -78,7 +79,7 @@ func (w *Writer) open() error {
 
 // forget makes everything be written again.
 func (w *Writer) forget() {
-	w.shown, w.alarms = map[fleet.Key]*shown{}, map[string]map[string]uint64{}
+	w.shown, w.alarms, w.facts = map[fleet.Key]*shown{}, map[string]map[string]uint64{}, map[string]uint64{}
 }
 
 type counting struct{ w *Writer }

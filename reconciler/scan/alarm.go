@@ -1,13 +1,16 @@
 package scan
 
 import (
-	"strings"
+	"cmp"
+	"slices"
 
 	"taskwarden/reconciler/alarm"
+	"taskwarden/reconciler/fleet"
 )
 
-// Told is an alarm that concerns a service, and whether it would tell of its churn.
+// Told is an alarm that concerns a service, and whether it would tell of a failure of it.
 type Told struct {
+	Failure string `json:"failure"` // silent-churn, sidecar-crash, …; "": of none that is looked for
 	Name    string `json:"name"`
 	State   string `json:"state"`
 	Actions int    `json:"actions"` // how many it notifies; 0: nobody
@@ -15,55 +18,83 @@ type Told struct {
 	Why     string `json:"why"`
 }
 
-// Answers of Told.Tells.
-const (
-	Yes        = "yes"
-	No         = "no"
-	NotClear   = "unknown"
-	ownedNames = "taskwarden/"
-)
+// Cover is whether any alarm tells of one failure of a target's services.
+type Cover struct {
+	Failure  string `json:"failure"`
+	Services int    `json:"services"` // that can fail so
+	Covered  int    `json:"covered"`  // of them, those that an alarm tells of
+	Unknown  int    `json:"unknown"`  // those of which it cannot be told
+}
 
-// Coverage lists, for a service, the alarms on this product's gauges and those on the service's own dimensions.
-func Coverage(s Service, all []alarm.Have) []Told {
-	out := []Told{}
-	for _, h := range all {
-		tells, why, concerns := covers(s, h)
-		if !concerns {
-			continue
+// Unheard is a finding that no alarm would tell of, and why.
+type Unheard struct {
+	Service string `json:"service"` // address
+	Type    string `json:"type"`
+	Why     string `json:"why"`
+}
+
+// Alarmed adds to the services of one target which alarms concern those that lose tasks, and gives what is covered and
+// what nobody would hear. groups are the target groups of each service, by its key.
+func Alarmed(services []Service, x *alarm.Index, groups map[fleet.Key][]string) (covered []Cover, unheard []Unheard) {
+	var places []alarm.Place
+	for i := range services {
+		p := services[i].place(groups)
+		places = append(places, p)
+		if services[i].Status == Churning || services[i].Status == Stops {
+			services[i].Alarms = toldAt(x, p)
 		}
-		t := Told{Name: h.Name, State: h.State, Actions: len(h.AlarmActions), Tells: tells, Why: why}
-		if h.ActionsDisabled {
-			t.Actions = 0
+		unheard = append(unheard, services[i].unheard(x, p)...)
+	}
+	for _, s := range x.Summaries(places) {
+		covered = append(covered, Cover{string(s.Failure), s.Services, s.Covered, s.Unsure})
+	}
+	return covered, unheard
+}
+
+func (s Service) place(groups map[fleet.Key][]string) alarm.Place {
+	p := alarm.Place{Cluster: s.Cluster, Service: s.Service, Seen: map[alarm.Kind][]string{}}
+	for _, arn := range groups[fleet.Key{Target: s.Target, Cluster: s.Cluster, Service: s.Service}] {
+		p.TargetGroups = append(p.TargetGroups, fleet.ResourceOf(arn))
+	}
+	for _, f := range s.Findings {
+		if kind, ok := alarm.KindOf(f.Type); ok {
+			p.Seen[kind] = append(p.Seen[kind], f.Subject)
 		}
-		if t.Actions == 0 && tells != No {
-			t.Tells, t.Why = No, "it notifies nobody"
+	}
+	return p
+}
+
+// toldAt lists the alarms that would tell of the churn first, then what else is on the service.
+func toldAt(x *alarm.Index, p alarm.Place) []Told {
+	at, out := x.At(p), []Told{}
+	for _, f := range alarm.Failures() {
+		for _, t := range at[f] {
+			out = append(out, Told{string(f), t.Alarm, t.State, t.Heard, string(t.Tells), t.Why})
 		}
-		out = append(out, t)
+	}
+	for _, r := range x.Others([]alarm.Place{p}, "") {
+		if !slices.ContainsFunc(out, func(t Told) bool { return t.Name == r.Name }) && r.Service == p.Service {
+			out = append(out, Told{Name: r.Name, State: r.State, Tells: string(alarm.No), Why: cmp.Or(r.Reason, "it watches something else")})
+		}
 	}
 	return out
 }
 
-func covers(s Service, h alarm.Have) (tells, why string, concerns bool) {
-	gauge := func(kind alarm.Kind) bool {
-		return strings.HasPrefix(h.Name, ownedNames) && strings.Contains(h.Name+"/", "/"+string(kind)+"/")
+// unheard are the service's findings that no alarm tells of.
+func (s Service) unheard(x *alarm.Index, p alarm.Place) (out []Unheard) {
+	at := x.At(p)
+	for _, f := range s.Findings {
+		kind, ok := alarm.KindOf(f.Type)
+		if !ok {
+			continue
+		}
+		all := at[alarm.Failure(kind)]
+		switch {
+		case len(all) == 0:
+			out = append(out, Unheard{s.Address(), f.Type, "no alarm watches for it"})
+		case all[0].Tells != alarm.Yes:
+			out = append(out, Unheard{s.Address(), f.Type, all[0].Alarm + ": " + all[0].Why})
+		}
 	}
-	switch {
-	case gauge(alarm.SilentChurn), gauge(alarm.SidecarCrash) && s.Culprit != nil && s.Culprit.Sidecar:
-		return Yes, "while a controller puts the gauge it watches", true
-	case !onService(s, h):
-		return "", "", false
-	case h.Metric == "RunningTaskCount" || h.Metric == "RestartCount":
-		return NotClear, "a task that is replaced within a period may not show in " + h.Metric, true
-	}
-	return No, "it watches " + h.Namespace + " " + h.Metric + ", which does not tell replaced tasks", true
-}
-
-// onService tells whether the alarm's dimensions name the service.
-func onService(s Service, h alarm.Have) bool {
-	var cluster, service bool
-	for _, d := range h.Dimensions {
-		cluster = cluster || d.Name == "ClusterName" && d.Value == s.Cluster
-		service = service || d.Name == "ServiceName" && d.Value == s.Service
-	}
-	return cluster && service
+	return out
 }

@@ -21,7 +21,8 @@ type Report struct {
 	Complete   bool      `json:"complete"` // false: something was denied or failed, see gaps and targets
 	Targets    []Target  `json:"targets"`
 	Causes     []Cause   `json:"causes"`
-	Items      []Service `json:"items"` // churning ones first, those of one cause together
+	Items      []Service `json:"items"`   // churning ones first, those of one cause together
+	Unheard    []Unheard `json:"unheard"` // findings that no alarm would tell of
 	Cost       Cost      `json:"cost"`
 	Gaps       []Hole    `json:"gaps"`
 	NotRead    []string  `json:"notRead"` // sources that this version does not look at
@@ -30,16 +31,17 @@ type Report struct {
 
 // Target is how one target's look went.
 type Target struct {
-	Target   string `json:"target"`
-	Region   string `json:"region"`
-	Complete bool   `json:"complete"` // every page of clusters, services and tasks was read
-	Clusters int    `json:"clusters"`
-	Services int    `json:"services"`
-	Tasks    int    `json:"tasks"`
-	Calls    int    `json:"calls"` // of one look, without the history
-	Error    string `json:"error,omitempty"`
-	Action   string `json:"action,omitempty"` // the IAM action to allow, where that is it
-	Alarms   *int   `json:"alarms"`           // how many there are; null: they could not be read
+	Target   string  `json:"target"`
+	Region   string  `json:"region"`
+	Complete bool    `json:"complete"` // every page of clusters, services and tasks was read
+	Clusters int     `json:"clusters"`
+	Services int     `json:"services"`
+	Tasks    int     `json:"tasks"`
+	Calls    int     `json:"calls"` // of one look, without the history
+	Error    string  `json:"error,omitempty"`
+	Action   string  `json:"action,omitempty"` // the IAM action to allow, where that is it
+	Alarms   *int    `json:"alarms"`           // how many there are; null: they could not be read
+	Coverage []Cover `json:"coverage"`         // by failure; empty: they could not be read
 }
 
 // Cause is what services have in common: one culprit, one signature, one image.
@@ -78,6 +80,14 @@ func Compose(r Report, services []Service, resync time.Duration) Report {
 	r.Next = next(r)
 	if r.Gaps == nil {
 		r.Gaps = []Hole{}
+	}
+	if r.Unheard == nil {
+		r.Unheard = []Unheard{}
+	}
+	for i := range r.Targets {
+		if r.Targets[i].Coverage == nil {
+			r.Targets[i].Coverage = []Cover{}
+		}
 	}
 	return r
 }

@@ -361,25 +361,38 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-func TestCoverage(t *testing.T) {
-	s := Service{Cluster: "c", Service: "web", Culprit: &Culprit{Container: "cwagent", Sidecar: true}}
+func TestAlarmed(t *testing.T) {
+	s := Service{Target: "t", Cluster: "c", Service: "web", Status: Churning, Findings: []Finding{
+		{Type: finding.SilentChurn, Severity: finding.Warning}, {Type: finding.SidecarCrash, Subject: "cwagent", Severity: finding.Warning}}}
 	dims := []alarm.Dimension{{Name: "ClusterName", Value: "c"}, {Name: "ServiceName", Value: "web"}}
-	have := func(name, namespace, metric string, d []alarm.Dimension, actions ...string) alarm.Have {
-		return alarm.Have{Spec: alarm.Spec{Name: name, Metric: metric, Dimensions: d, AlarmActions: actions}, Namespace: namespace}
+	have := func(name, namespace, metric, comparison string, threshold float64, actions ...string) alarm.Have {
+		return alarm.Have{Spec: alarm.Spec{Name: name, Metric: metric, Dimensions: dims, Statistic: "Average", Comparison: comparison, Threshold: threshold,
+			Missing: "missing", AlarmActions: actions}, Namespace: namespace}
 	}
-	off := have("taskwarden/x/t/sidecar-crash", "", "", nil, "topic")
+	ours := alarm.Fleet("x", "t", alarm.Actions{Alarm: []string{"topic"}})
+	off := alarm.Have{Spec: ours[1]}
 	off.ActionsDisabled = true
+	services := []Service{s, {Target: "t", Cluster: "c", Service: "api", Status: Quiet}}
+	covered, unheard := Alarmed(services, alarm.NewIndex([]alarm.Have{
+		{Spec: ours[0]}, off,
+		have("cpu", "AWS/ECS", "CPUUtilization", "GreaterThanThreshold", 80, "topic"),
+		have("count", "ECS/ContainerInsights", "RunningTaskCount", "LessThanThreshold", 1, "topic"),
+		have("mute", "AWS/ECS", "MemoryUtilization", "GreaterThanThreshold", 80),
+	}, alarm.Facts{}), nil)
 	var got []string
-	for _, told := range Coverage(s, []alarm.Have{
-		have("taskwarden/x/t/silent-churn", "", "", nil, "topic"), off, have("taskwarden/x/t/target-blind", "TaskWarden", "SweepAge", nil, "topic"),
-		have("cpu", "AWS/ECS", "CPUUtilization", dims, "topic"), have("count", "ECS/ContainerInsights", "RunningTaskCount", dims, "topic"),
-		have("mute", "ECS/ContainerInsights", "RunningTaskCount", dims), have("other", "AWS/ECS", "CPUUtilization", dims[:1], "topic"),
-	}) {
-		got = append(got, fmt.Sprintf("%s %s %d", told.Name, told.Tells, told.Actions))
+	for _, told := range services[0].Alarms {
+		got = append(got, fmt.Sprintf("%s %s %s %d", told.Failure, told.Name, told.Tells, told.Actions))
 	}
-	want := []string{"taskwarden/x/t/silent-churn yes 1", "taskwarden/x/t/sidecar-crash no 0", "cpu no 1", "count unknown 1", "mute no 0"}
+	want := []string{"silent-churn taskwarden/x/t/silent-churn yes 1", "silent-churn count no 1", "sidecar-crash taskwarden/x/t/sidecar-crash no 0",
+		"no-running-task count no 1", " cpu no 0", " mute no 0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(unheard) != 1 || unheard[0].Type != finding.SidecarCrash || !strings.Contains(unheard[0].Why, "disabled") || unheard[0].Service != "t/c/web" {
+		t.Errorf("unheard %+v", unheard)
+	}
+	if covered[0] != (Cover{"silent-churn", 2, 2, 0}) || covered[1] != (Cover{"sidecar-crash", 2, 0, 0}) || len(services[1].Alarms) != 0 {
+		t.Errorf("covered %+v", covered)
 	}
 }
 

@@ -89,8 +89,11 @@ func (a *Account) denial(req wire.Request) *wire.Error {
 func (a *Account) accessDenied(req wire.Request, action string) *wire.Error {
 	e := wire.Bad("AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
 		a.caller(req.AccessKey), action, a.resource(req), action)
-	if req.Service == "sts" {
+	switch req.Service {
+	case "sts":
 		e.Code, e.Status = "AccessDenied", 403
+	case "sns":
+		e.Code, e.Status = "AuthorizationError", 403
 	}
 	return e
 }
@@ -104,6 +107,8 @@ func (a *Account) resource(req wire.Request) string {
 		}
 	case "UpdateService":
 		return a.arn("ecs", "service/"+last(req.Input.String("cluster"))+"/"+last(req.Input.String("service")))
+	case "GetTopicAttributes":
+		return req.Input.String("TopicArn")
 	case "PutMetricAlarm":
 		return a.arn("cloudwatch", "alarm:"+req.Input.String("AlarmName"))
 	case "GetLogEvents", "DescribeLogStreams", "FilterLogEvents":

@@ -35,6 +35,9 @@ var operations = map[string]map[string]operation{
 	"cloudformation": {
 		"DescribeStackResources": describeStackResources,
 	},
+	"sns": {
+		"GetTopicAttributes": getTopicAttributes,
+	},
 	"sts": {
 		"GetCallerIdentity": getCallerIdentity,
 		"AssumeRole":        assumeRole,

@@ -12,7 +12,7 @@ import (
 // Call is one API call that reached the account.
 type Call struct {
 	At        time.Time
-	Service   string // the IAM prefix: ecs, cloudwatch, logs, sts
+	Service   string // the IAM prefix: ecs, cloudwatch, logs, sns, sts
 	Op        string
 	Input     map[string]any // as decoded; not to be changed
 	Region    string         // of the signature

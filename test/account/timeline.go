@@ -51,6 +51,21 @@ func (a *Account) step(s Step) {
 	}
 }
 
+// DeleteService deletes a service by name or cluster/name, as DeleteService with force: its tasks are stopped, lists no
+// longer hold it, and describing it answers MISSING. It says whether there was one.
+func (a *Account) DeleteService(address string) bool {
+	a.mu.Lock()
+	defer a.unlock()
+	a.advance(time.Now())
+	v := a.address(address)
+	if v == nil {
+		return false
+	}
+	v.setDesired(0)
+	v.cluster.services = slices.DeleteFunc(slices.Clone(v.cluster.services), func(s *service) bool { return s == v })
+	return true
+}
+
 // fault is what a step of the kind fault injects.
 func (t Step) fault(draw func(Span) time.Duration) Fault {
 	return Fault{Ops: t.Ops, Kind: t.Kind, For: draw(t.For), Calls: t.Calls, By: draw(t.By)}

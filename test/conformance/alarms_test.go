@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 const (
@@ -23,7 +24,7 @@ var (
 // heartbeat and onQuery are the two shapes of alarm that the product makes.
 func heartbeat(name string) *cloudwatch.PutMetricAlarmInput {
 	return &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &name, AlarmDescription: aws.String("the controller is gone"), ActionsEnabled: aws.Bool(false), AlarmActions: []string{topic}, OKActions: []string{topic},
+		AlarmName: &name, AlarmDescription: aws.String("the controller is gone"), ActionsEnabled: aws.Bool(false), AlarmActions: []string{topic}, OKActions: []string{topic}, InsufficientDataActions: []string{topic},
 		ComparisonOperator: types.ComparisonOperatorLessThanThreshold, EvaluationPeriods: aws.Int32(5), DatapointsToAlarm: aws.Int32(4), Threshold: aws.Float64(1),
 		TreatMissingData: aws.String("breaching"), Namespace: space, MetricName: aws.String("Heartbeat"), Period: aws.Int32(60), Statistic: types.StatisticMaximum,
 		Dimensions: []types.Dimension{{Name: aws.String("Controller"), Value: aws.String("taskwarden")}},
@@ -73,6 +74,11 @@ func alarms() []row {
 		{"cloudwatch:DeleteAlarms", "an unknown name", func(t *testing.T, s *side) (any, error) {
 			return s.cw.DeleteAlarms(t.Context(), &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"nope"}})
 		}},
+		{"cloudwatch:DeleteAlarms", "one that is there", func(t *testing.T, s *side) (any, error) {
+			fatal(t, func() error { _, err := s.cw.PutMetricAlarm(t.Context(), heartbeat("short-lived")); return err }())
+			return s.cw.DeleteAlarms(t.Context(), &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"short-lived"}})
+		}},
+		describe("one that was deleted", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"short-lived"}}),
 		put("6 of 5 datapoints", ghost), put("an unknown operator", blank),
 	}
 }
@@ -97,6 +103,15 @@ func alarmTags() []row {
 		tag("an unknown alarm", alarmARN+"nope"),
 		list("of what is no ARN", "nope"),
 	}
+}
+
+func topics() []row {
+	get := func(when, arn string) row {
+		return row{"sns:GetTopicAttributes", when, func(t *testing.T, s *side) (any, error) {
+			return s.sns.GetTopicAttributes(t.Context(), &sns.GetTopicAttributesInput{TopicArn: &arn})
+		}}
+	}
+	return []row{get("of a topic with a subscription", topic), get("of an unknown topic", topic+"-nope"), get("of what is no ARN", "nope")}
 }
 
 func metrics() []row {

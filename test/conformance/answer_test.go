@@ -28,6 +28,9 @@ const errorPath = "error"
 // keys order the members of lists whose order AWS does not promise.
 var keys = []string{"ServiceName", "AlarmName", "LogStreamName", "TaskArn", "Name", "Key", "Id"}
 
+// attributes are what the product reads out of maps of texts.
+var attributes = []string{"SubscriptionsConfirmed", "SubscriptionsPending"}
+
 // read gives what the product sees: the fields of f.
 func (f fields) read(out any, err error) answer {
 	a := answer{errorPath: {codeOf(err)}}
@@ -66,6 +69,11 @@ func (f fields) put(a answer, path string, v reflect.Value) {
 	case t.Kind() == reflect.Struct:
 		for name, m := range f.members(v) {
 			f.put(a, strings.TrimPrefix(path+"."+name, "."), m)
+		}
+	case t == reflect.TypeFor[map[string]string]() && path == "Attributes":
+		m := v.Interface().(map[string]string)
+		for _, name := range attributes {
+			a[path+"."+name] = append(a[path+"."+name], cmp.Or(m[name], absent))
 		}
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
 		a[path+"[]"] = append(a[path+"[]"], strconv.Itoa(v.Len()))

@@ -64,6 +64,10 @@ func ofIDs() []difference {
 
 func ofLists() []difference {
 	return slices.Concat(
+		by("ours", "RecentlyActive takes PT3H alone (API reference, ListMetrics); MiniStack does not look at it",
+			[4]string{"cloudwatch:ListMetrics", errorPath, "InvalidParameterValueException", absent}),
+		by("ours", "a text that is no ARN is an InvalidParameter (API reference, GetTopicAttributes, Errors); MiniStack looks for a topic of the name",
+			[4]string{"sns:GetTopicAttributes", errorPath, "InvalidParameter", "NotFound"}),
 		by("ours", "maxResults bounds the page and nextToken follows (API reference, ListClusters); MiniStack lists all",
 			[4]string{"ecs:ListClusters", "ClusterArns", list("cluster/", "empty", "prod"), list("cluster/", "empty", "prod", "wide")},
 			[4]string{"ecs:ListClusters", "NextToken", "<secret>", absent}),
@@ -208,6 +212,9 @@ func uncompared() []blind {
 		{"ecs:ListClusters", "NextToken", unpaged},
 		{"ecs:ListServices", "NextToken", unpaged},
 		{"cloudwatch:GetMetricData", "NextToken", unpaged},
+		{"cloudwatch:ListMetrics", "NextToken", "500 a page, and the world has fewer"},
+		{"sns:GetTopicAttributes", "Attributes.SubscriptionsPending", "nothing is pending"},
+		{"ecs:DescribeServices", "Services[].LoadBalancers[]", "no service of the world is behind a load balancer"},
 		{"ecs:ListServiceDeployments", "ServiceDeployments[]", stub},
 		{"ecs:ListServiceDeployments", "NextToken", stub},
 		{"ecs:DescribeServiceDeployments", "ServiceDeployments[]", stub},
@@ -224,7 +231,7 @@ func uncompared() []blind {
 		{"ecs:DescribeServices", "Services[].ResourceManagementType", "neither has services in Express Mode"},
 		{"ecs:DescribeTasks", "Tasks[].Containers[].ImageDigest", "MiniStack pulls nothing"},
 		{"ecs:DescribeTasks", "Tasks[].Containers[].Reason", calm},
-		{"cloudwatch:DescribeAlarms", "CompositeAlarms[]", "the simulated account has no composite alarms"},
+		{"cloudwatch:DescribeAlarms", "CompositeAlarms[]", "no call of the table makes one"},
 		{"cloudwatch:DescribeAlarms", "MetricAlarms[].Metrics[]", "MiniStack drops it"},
 		{"cloudwatch:DescribeAlarms", "MetricAlarms[].ThresholdMetricId", "of anomaly detection, which the simulated account refuses"},
 		{"cloudwatch:DescribeAlarms", "MetricAlarms[].StateTransitionedTimestamp", "MiniStack does not give it"},

@@ -26,7 +26,7 @@ type fields map[string]bool
 // bySDK are fields that the SDK reads for the product: its paginators the tokens, its credentials provider the credentials.
 var bySDK = []string{
 	"ecs.ListClustersOutput.NextToken", "ecs.ListServicesOutput.NextToken", "ecs.ListTasksOutput.NextToken",
-	"cloudwatch.DescribeAlarmsOutput.NextToken", "cloudwatch.GetMetricDataOutput.NextToken",
+	"cloudwatch.DescribeAlarmsOutput.NextToken", "cloudwatch.GetMetricDataOutput.NextToken", "cloudwatch.ListMetricsOutput.NextToken",
 	"sts.AssumeRoleOutput.Credentials", "sts.AssumeRoleOutput.AssumedRoleUser", "sts/types.AssumedRoleUser.Arn",
 	"sts/types.Credentials.AccessKeyId", "sts/types.Credentials.SecretAccessKey", "sts/types.Credentials.SessionToken", "sts/types.Credentials.Expiration",
 	"sts.GetCallerIdentityOutput.Account", "sts.GetCallerIdentityOutput.Arn", // which account the ambient credentials are of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func written(ctx context.Context, t *testing.T, a *cloud.Account, s *side) ([]fl
 	}
 	fatal(t, a.PutAlarm(ctx, spec, map[string]string{"taskwarden:owner": "x", "taskwarden:spec": "1"}))
 	fatal(t, a.TagAlarm(ctx, alarmARN+spec.Name, map[string]string{"taskwarden:spec": "2"}))
-	have, err := a.Alarms(ctx, "taskwarden/")
+	have, err := a.Alarms(ctx, func(name string) bool { return strings.HasPrefix(name, "taskwarden/") })
 	fatal(t, err)
 	for i := range have {
 		have[i].State, have[i].StateReason = "", "" // each evaluates at its own pace

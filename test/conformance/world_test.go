@@ -18,6 +18,7 @@ import (
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"taskwarden/reconciler/cloud"
@@ -38,6 +39,7 @@ type side struct {
 	ecs  *ecs.Client
 	logs *cloudwatchlogs.Client
 	cw   *cloudwatch.Client
+	sns  *sns.Client
 	sts  *sts.Client
 	cfn  *cloudformation.Client
 
@@ -58,7 +60,7 @@ func connect(t *testing.T, url string, now time.Time) *side {
 	fatal(t, err)
 	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &url, 1
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", "")
-	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), cfn: cloudformation.NewFromConfig(cfg), now: now}
+	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sns: sns.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), cfn: cloudformation.NewFromConfig(cfg), now: now}
 }
 
 // The small world that both hold: cluster prod with web (2 tasks of two containers, which log), victim (1 task), spot (1 task on
@@ -80,6 +82,7 @@ func ours(t *testing.T, now time.Time) *side {
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	s := connect(t, server.URL, now)
+	a.SetTopic(topic, account.Topic{Confirmed: 1})
 	s.evaluates = true
 	s.find(t)
 	return s
@@ -128,6 +131,8 @@ func theirs(t *testing.T, now time.Time) *side {
 		s.create(t, "wide", name, 0)
 	}
 	s.stack(t, "wide", wide[0])
+	must(t)(s.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(topic[strings.LastIndexByte(topic, ':')+1:])}))
+	must(t)(s.sns.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: aws.String(topic), Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + region + ":" + accountID + ":page")}))
 	s.find(t)
 	s.write(t, "/ecs/web", "ecs/app/"+last(s.task))
 	return s

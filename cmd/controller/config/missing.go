@@ -19,8 +19,6 @@ type capability struct {
 var missing = []capability{
 	{path: "watch.events.queueUrl", wanted: func(c Config) bool { return c.Watch.Events.QueueURL != "" }, what: "a queue of events", use: "leave events out; every watch.resync polls"},
 	{path: "detect.logs.locations[].stream", entries: searched, what: "searching the group, as without a stream,", use: `give a stream, as "{container}/{task}"`},
-	{path: "alarms.mode", wanted: func(c Config) bool { return c.Alarms.Mode == AlarmsSync }, what: "sync", use: `use "ensure"`},
-	{path: "alarms.layout", wanted: func(c Config) bool { return c.Alarms.Layout == LayoutService }, what: "service", use: `use "fleet"`},
 	{path: "alarms.muteDuringRollout", wanted: func(c Config) bool { return c.Alarms.MuteDuringRollout }, what: "true", use: "use false"},
 	{path: "remediation.mode", wanted: remediates, what: "a mode other than off", use: `use "off"`},
 	{path: "store.type", wanted: func(c Config) bool { return c.Store.Type == StoreDynamoDB }, what: "dynamodb", use: `use "bolt"`},

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// alarm is a metric alarm as stored.
+// alarm is a metric alarm as stored, or what a composite alarm has in common with one.
 type alarm struct {
 	name, arn    string
 	settings     map[string]any // what DescribeAlarms shows of the configuration, by AWS's names
@@ -16,6 +16,7 @@ type alarm struct {
 	on           []dimension // dimensions of the single metric it watches
 	namespace    string
 	metricName   string
+	composite    bool                // its settings hold a rule instead
 	enabled      bool                // actions
 	actions      map[string][]string // ARNs by the state they are for
 	tags         map[string]string

@@ -6,8 +6,8 @@
 // its own time. So the states do not depend on how often Advance is called.
 //
 // Sources: the CloudWatch API reference (2010-08-01) and the user guide's pages on alarm evaluation, missing data
-// (alarms-and-missing-data), alarm limits (alarm-limits) and Metrics Insights. Not simulated: composite, PromQL and log
-// alarms, metric math, anomaly detection, warm-up, mute rules, roll-up of old data (data is kept at its own resolution
+// (alarms-and-missing-data), alarm limits (alarm-limits) and Metrics Insights. Composite alarms are
+// kept and shown, never evaluated. Not simulated: PromQL and log alarms, metric math, anomaly detection, warm-up, mute rules, roll-up of old data (data is kept at its own resolution
 // for 15 days) and the delay before a new metric is listed.
 package cloudwatch
 
@@ -28,6 +28,7 @@ type Service struct {
 	region, accountID string
 	store             store
 	alarms            map[string]*alarm
+	composites        map[string]*alarm
 	transitions       []Transition
 	history           []historyItem
 	evaluated         time.Time // every instant up to here has been evaluated
@@ -35,7 +36,7 @@ type Service struct {
 
 // New makes an empty CloudWatch of a region and a 12-digit account id.
 func New(region, accountID string) *Service {
-	return &Service{region: region, accountID: accountID, store: newStore(), alarms: map[string]*alarm{}}
+	return &Service{region: region, accountID: accountID, store: newStore(), alarms: map[string]*alarm{}, composites: map[string]*alarm{}}
 }
 
 type operation func(s *Service, in wire.Input, now time.Time) (map[string]any, error)
@@ -47,6 +48,7 @@ var operations = map[string]operation{
 	"GetMetricStatistics":       (*Service).getMetricStatistics,
 	"ListMetrics":               (*Service).listMetrics,
 	"PutMetricAlarm":            (*Service).putMetricAlarm,
+	"PutCompositeAlarm":         (*Service).putCompositeAlarm,
 	"DeleteAlarms":              (*Service).deleteAlarms,
 	"DescribeAlarms":            (*Service).describeAlarms,
 	"DescribeAlarmsForMetric":   (*Service).describeAlarmsForMetric,

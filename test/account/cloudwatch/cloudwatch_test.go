@@ -84,7 +84,7 @@ func stateOf(t testing.TB, s *Service, name string) string {
 }
 
 func TestUnknownOperation(t *testing.T) {
-	if got := code(t, newService(), "PutCompositeAlarm", m{}, noon); got != "UnknownOperationException" {
+	if got := code(t, newService(), "PutAnomalyDetector", m{}, noon); got != "UnknownOperationException" {
 		t.Errorf("code %q", got)
 	}
 }

@@ -12,7 +12,8 @@ import (
 // maxNames is the most alarm names one call takes (API reference, DescribeAlarms, DeleteAlarms and others).
 const maxNames = 100
 
-// describeAlarms lists alarms by name. Without AlarmTypes only metric alarms are returned; other types are always empty.
+// describeAlarms lists alarms by name, the types in one order. Without AlarmTypes only metric alarms are returned; there
+// are no log alarms.
 func (s *Service) describeAlarms(in wire.Input, _ time.Time) (map[string]any, error) {
 	if err := checkFilters(in); err != nil {
 		return nil, err
@@ -21,15 +22,24 @@ func (s *Service) describeAlarms(in wire.Input, _ time.Time) (map[string]any, er
 	if err != nil {
 		return nil, err
 	}
+	types := in.Strings("AlarmTypes")
 	var found []*alarm
-	if types := in.Strings("AlarmTypes"); len(types) == 0 || slices.Contains(types, "MetricAlarm") {
-		found = s.matching(in)
+	if len(types) == 0 || slices.Contains(types, "MetricAlarm") {
+		found = matching(s.alarms, in)
+	}
+	if slices.Contains(types, "CompositeAlarm") {
+		found = append(found, matching(s.composites, in)...)
+		slices.SortFunc(found, byName)
 	}
 	page, next, err := pageAfter(found, func(a *alarm) string { return a.name }, in.String("NextToken"), size)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{"MetricAlarms": alarmsOut(page), "CompositeAlarms": []any{}, "LogAlarms": []any{}}
+	composite := func(a *alarm) bool { return a.composite }
+	metric := func(a *alarm) bool { return !a.composite }
+	out := map[string]any{"LogAlarms": []any{},
+		"MetricAlarms":    alarmsOut(slices.DeleteFunc(slices.Clone(page), composite)),
+		"CompositeAlarms": alarmsOut(slices.DeleteFunc(slices.Clone(page), metric))}
 	return setNext(out, next), nil
 }
 
@@ -41,7 +51,7 @@ func checkFilters(in wire.Input) error {
 	case len(names) > 0 && in.String("AlarmNamePrefix") != "":
 		return badCombination("AlarmNames and AlarmNamePrefix must not be given together.")
 	case in.Has("ChildrenOfAlarmName") || in.Has("ParentsOfAlarmName"):
-		return invalid("ChildrenOfAlarmName and ParentsOfAlarmName are not simulated: there are no composite alarms.")
+		return invalid("ChildrenOfAlarmName and ParentsOfAlarmName are not simulated.")
 	}
 	for _, t := range in.Strings("AlarmTypes") {
 		if !slices.Contains(alarmTypes, t) {
@@ -60,10 +70,10 @@ func checkState(state string, optional bool) error {
 	return invalid("StateValue must be OK, ALARM or INSUFFICIENT_DATA, not %q.", state)
 }
 
-func (s *Service) matching(in wire.Input) []*alarm {
+func matching(alarms map[string]*alarm, in wire.Input) []*alarm {
 	names, prefix, state, action := in.Strings("AlarmNames"), in.String("AlarmNamePrefix"), in.String("StateValue"), in.String("ActionPrefix")
 	var found []*alarm
-	for _, a := range slices.SortedFunc(maps.Values(s.alarms), byName) {
+	for _, a := range slices.SortedFunc(maps.Values(alarms), byName) {
 		named := len(names) == 0 || slices.Contains(names, a.name)
 		if named && strings.HasPrefix(a.name, prefix) && listed(state, a.state) && a.hasAction(action) {
 			found = append(found, a)

@@ -31,6 +31,9 @@ func (s *Service) putMetricAlarm(in wire.Input, now time.Time) (map[string]any, 
 	if a.rule.query != nil && s.insightsAlarmsBut(a.name) >= maxInsightsAlarms {
 		return nil, wire.Bad("LimitExceededFault", "You have reached the limit of %d alarms on Metrics Insights queries.", maxInsightsAlarms)
 	}
+	if s.composites[a.name] != nil {
+		return nil, invalid("Alarm %s already exists and is a composite alarm.", a.name)
+	}
 	a.configured = now
 	old := s.alarms[a.name]
 	if old == nil {

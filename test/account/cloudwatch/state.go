@@ -41,11 +41,12 @@ func (s *Service) deleteAlarms(in wire.Input, now time.Time) (map[string]any, er
 	}
 	var absent []string
 	for _, name := range names {
-		if s.alarms[name] == nil {
+		if s.alarms[name] == nil && s.composites[name] == nil {
 			absent = append(absent, name)
 			continue
 		}
 		delete(s.alarms, name)
+		delete(s.composites, name)
 		s.remember(historyItem{at: now, alarm: name, kind: "ConfigurationUpdate", summary: `Alarm "` + name + `" deleted`})
 	}
 	if len(absent) > 0 {

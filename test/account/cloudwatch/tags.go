@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -39,10 +40,11 @@ func (s *Service) tagged(in wire.Input) (*alarm, error) {
 	if !ok {
 		return nil, badValue("The ARN %q is not of an alarm in this account and region.", arn)
 	}
-	if s.alarms[name] == nil {
+	a := cmp.Or(s.alarms[name], s.composites[name])
+	if a == nil {
 		return nil, noResource("The alarm %q does not exist.", name)
 	}
-	return s.alarms[name], nil
+	return a, nil
 }
 
 func (s *Service) tagResource(in wire.Input, _ time.Time) (map[string]any, error) {

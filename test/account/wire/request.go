@@ -14,7 +14,7 @@ import (
 
 // Request is one API call as a service sees it, whatever protocol carried it.
 type Request struct {
-	Service   string // the IAM prefix of the service: "ecs", "cloudwatch", "logs", "sts" or "cloudformation"
+	Service   string // the IAM prefix of the service: "ecs", "cloudwatch", "logs", "sns", "sts" or "cloudformation"
 	Op        string // the operation, such as "DescribeTasks"
 	Input     Input
 	Region    string // from the signature's credential scope; empty for an unsigned call
@@ -33,7 +33,7 @@ var targets = map[string]string{
 }
 
 // queryVersions maps the Version of an awsQuery call to the service.
-var queryVersions = map[string]string{"2011-06-15": "sts", "2010-05-15": "cloudformation"}
+var queryVersions = map[string]string{"2011-06-15": "sts", "2010-05-15": "cloudformation", "2010-03-31": "sns"}
 
 // Decode reads an HTTP request in whichever of awsJson, rpcv2Cbor and awsQuery it is written. A request that is none of
 // them, or that cannot be read, gives an *Error; the Request returned beside it still holds the codec to answer with.

@@ -10,12 +10,15 @@ import (
 	"time"
 )
 
+// Entries is a map of texts, as the query protocol writes one: <entry><key>…</key><value>…</value></entry>.
+type Entries map[string]string
+
 // xmlCodec answers an awsQuery call: <OpResponse><OpResult>…</OpResult><ResponseMetadata>….
 type xmlCodec struct{ op, version string }
 
 func (c xmlCodec) Reply(out map[string]any, requestID string) (Reply, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "<%sResponse xmlns=%q><%sResult>", c.op, "https://sts.amazonaws.com/doc/"+c.version+"/", c.op)
+	fmt.Fprintf(&b, "<%sResponse xmlns=%q><%sResult>", c.op, "https://"+queryVersions[c.version]+".amazonaws.com/doc/"+c.version+"/", c.op)
 	err := xmlValue(&b, out)
 	fmt.Fprintf(&b, "</%sResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", c.op, requestID, c.op)
 	return Reply{Status: http.StatusOK, Header: c.header(requestID), Body: b.Bytes()}, err
@@ -51,6 +54,13 @@ func xmlValue(b *bytes.Buffer, v any) error {
 				return err
 			}
 			b.WriteString("</member>")
+		}
+		return nil
+	case Entries:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			b.WriteString("<entry>")
+			_ = xmlValue(b, map[string]any{"key": k, "value": v[k]}) // strings only: cannot fail
+			b.WriteString("</entry>")
 		}
 		return nil
 	case string:
