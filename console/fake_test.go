@@ -94,6 +94,18 @@ func report(k fleet.Key, complete bool) reconciler.ServiceReport {
 	}
 }
 
+// detail has every field set.
+var detail = finding.Detail{
+	Cause: &finding.Cause{Container: "cwagent", Sidecar: true, Agent: "CloudWatch agent", StopCause: "essential_container_exited", ExitCode: ptr(2),
+		Signature: "go-concurrent-map-writes", Line: "fatal error: concurrent map writes", Tail: []string{"fatal error: concurrent map writes"}, LogGroup: "/ecs", LogStream: "ecs/cwagent/t3",
+		Image: "cw:1.300057.0", ImageDigest: "sha256:ab", Version: "1.300057.0", TaskDefinition: "arn:aws:ecs:eu-west-1:1111:task-definition/web:7", Explains: 3, Of: 3,
+		Defects:  []finding.Defect{{Crash: "concurrent map writes", Ref: "PR #1758", FixedIn: "1.300059.0", Match: "signature"}},
+		Settings: []finding.Setting{{Container: "app", Rule: "sampler-xray", Env: []string{"OTEL_TRACES_SAMPLER=xray"}, Message: "asks the agent"}}, Unseen: []string{"nothing"}},
+	Cures: []finding.Cure{{Kind: finding.SamplerSettings, Container: "app", Text: "set them", Set: map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0.01"}, NotCured: "the rest"}},
+	Rate:  &finding.Rate{PerTaskDay: 3.5, Low: 2, High: 6, Deaths: 14, TaskDays: 4, From: at}, Lifetimes: &finding.Lifetimes{P10: 1, P50: 2, P90: 3, P95: 4, Deaths: 3, Alive: 1},
+	Traits: []finding.Trait{{Name: "zone", Value: "a", Deaths: 12}, {Name: "zone", Value: "b", Alive: 10}}, Last: at, ClearsAt: at.Add(time.Hour),
+}
+
 // world has at least one item of each kind with every field set, and one with as little as there can be.
 func world() *fake {
 	return &fake{
@@ -101,7 +113,7 @@ func world() *fake {
 		findings: []finding.Finding{
 			{Key: fleet.Key{Target: "prod"}, Type: finding.Unobservable, Subject: "TargetBlind", Status: finding.True, Severity: finding.Critical, Reason: "TargetBlind", Message: "blind", FirstSeen: at, LastSeen: at, Count: 1},
 			{Key: gone, Type: finding.SilentChurn, Status: finding.False, Severity: finding.Warning, Reason: "Rate", Message: "was", FirstSeen: at, LastSeen: at, ClosedAt: at.Add(time.Hour), Count: 4},
-			{Key: web, Type: finding.SidecarCrash, Subject: "cwagent", Status: finding.True, Severity: finding.Warning, Reason: "GoConcurrentMapWrites", Message: "it <crashed>", Evidence: []string{"one", "two"}, FirstSeen: at, LastSeen: at.Add(time.Minute), Count: 3},
+			{Key: web, Type: finding.SidecarCrash, Subject: "cwagent", Status: finding.True, Severity: finding.Warning, Reason: "GoConcurrentMapWrites", Message: "it <crashed>", Evidence: []string{"one", "two"}, FirstSeen: at, LastSeen: at.Add(time.Minute), Count: 3, Detail: detail},
 			{Key: web, Type: finding.SilentChurn, Status: finding.Unknown, Severity: finding.Warning, Reason: "Rate", Message: "churns", Count: 3},
 		},
 		stops: []reconciler.Recorded{

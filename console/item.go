@@ -38,13 +38,22 @@ type Finding struct {
 	LastSeen  *time.Time `json:"lastSeen,omitempty" jsonschema_description:"The last look that showed it."`
 	ClosedAt  *time.Time `json:"closedAt,omitempty" jsonschema_description:"When it closed; only for status False."`
 	Count     int        `json:"count" jsonschema_description:"How often it was seen happening."`
+	ClearsAt  *time.Time `json:"clearsAt,omitempty" jsonschema_description:"When it will be over if nothing more happens; left out: not by time."`
+
+	CauseID   string             `json:"causeId" jsonschema_description:"The same for all findings of one cause: see /api/v1/causes."`
+	Cause     *finding.Cause     `json:"cause,omitempty" jsonschema_description:"Who did it, and what is known of it; left out: nothing is."`
+	Cures     []finding.Cure     `json:"cures" jsonschema_description:"What may help, in the order in which to try it. None of it was measured here."`
+	Rate      *finding.Rate      `json:"rate,omitempty" jsonschema_description:"How often tasks die, with exact bounds of 95 % confidence each."`
+	Lifetimes *finding.Lifetimes `json:"lifetimes,omitempty" jsonschema_description:"How long after their start tasks die."`
+	Traits    []finding.Trait    `json:"traits,omitempty" jsonschema_description:"Where the tasks that died ran and what they ran, beside those that run now."`
 }
 
 // Open tells whether the finding stands: open, or unknown since it was open.
 func (f Finding) Open() bool { return f.Status != string(finding.False) }
 
-func findingOf(f finding.Finding) Finding {
+func findingOf(f finding.Finding, cause string) Finding {
 	out := Finding{
+		CauseID: cause, Cause: f.Cause, Cures: filled(f.Cures), Rate: f.Rate, Lifetimes: f.Lifetimes, Traits: f.Traits, ClearsAt: moment(f.ClearsAt),
 		Place: placeOf(f.Key), Type: f.Type, Status: string(f.Status), Severity: string(f.Severity), Reason: f.Reason,
 		Message: f.Message, Evidence: filled(f.Evidence), FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), Count: f.Count,
 	}
@@ -52,7 +61,45 @@ func findingOf(f finding.Finding) Finding {
 		out.Container = f.Subject // elsewhere the subject only tells reasons apart
 	}
 	if !f.Open() {
-		out.ClosedAt = moment(f.ClosedAt)
+		out.ClosedAt, out.ClearsAt = moment(f.ClosedAt), nil
+	}
+	return out
+}
+
+// Cause is one cause with the open findings that have it: one page, the services listed.
+type Cause struct {
+	CauseID   string         `json:"causeId" jsonschema_description:"As its findings carry it."`
+	Target    string         `json:"target" jsonschema_description:"Name of the configured target."`
+	Severity  string         `json:"severity" jsonschema:"enum=info,enum=warning,enum=critical" jsonschema_description:"The gravest of its findings."`
+	Types     []string       `json:"types" jsonschema_description:"Types of its findings."`
+	Reason    string         `json:"reason" jsonschema_description:"Of the gravest finding."`
+	Message   string         `json:"message" jsonschema_description:"Of the gravest finding."`
+	Services  []string       `json:"services" jsonschema_description:"Addresses of the services that have it: target/cluster/service."`
+	Count     int            `json:"count" jsonschema_description:"Deaths of all of them."`
+	FirstSeen *time.Time     `json:"firstSeen,omitempty" jsonschema_description:"When the first of its findings began."`
+	LastSeen  *time.Time     `json:"lastSeen,omitempty" jsonschema_description:"The last look that showed one."`
+	Shared    []Shared       `json:"shared" jsonschema_description:"What the tasks that died have in common and those that live have less, by Fisher's exact test at 1 %."`
+	Cause     finding.Cause  `json:"cause" jsonschema_description:"Who did it, as the newest finding shows it."`
+	Cures     []finding.Cure `json:"cures" jsonschema_description:"What may help, in the order in which to try it. None of it was measured here."`
+}
+
+// Shared is one thing in common.
+type Shared struct {
+	finding.Trait
+	OfDeaths int    `json:"ofDeaths" jsonschema_description:"Deaths that tell it."`
+	OfAlive  int    `json:"ofAlive" jsonschema_description:"Running tasks that tell it."`
+	Text     string `json:"text" jsonschema_description:"The same in words."`
+}
+
+func causeOf(g finding.Group) Cause {
+	out := Cause{CauseID: g.ID, Target: g.Target, Severity: string(g.Severity), Types: filled(g.Types), Reason: g.Reason, Message: g.Message,
+		Services: []string{}, Count: g.Deaths, FirstSeen: moment(g.FirstSeen), LastSeen: moment(g.LastSeen), Shared: []Shared{},
+		Cause: g.Cause, Cures: filled(g.Cures)}
+	for _, key := range g.Services {
+		out.Services = append(out.Services, key.String())
+	}
+	for _, s := range g.Shared {
+		out.Shared = append(out.Shared, Shared{s.Trait, s.OfDeaths, s.OfAlive, s.String()})
 	}
 	return out
 }

@@ -41,7 +41,9 @@ var lists = []list{
 	{servicesPath, "Every service watched, as last judged, by target, cluster and name.", Service{},
 		[]string{"limit", "next", "target", "cluster", "service", "address"}, services.page},
 	{apiPath + "findings", "What is wrong, by target, cluster, service and type: open and unknown findings, with status=all closed ones too.", Finding{},
-		[]string{"limit", "next", "target", "cluster", "service", "address", "status", "type", "severity"}, findings.page},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "status", "type", "severity", "cause"}, findings.page},
+	{apiPath + "causes", "The open findings by cause, gravest first: one item a cause, with the services that have it. Narrowed to services, it holds the causes that they have, whole.", Cause{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "type", "severity"}, causes.page},
 	{apiPath + "stops", "Recorded stops of tasks, newest first.", Stop{},
 		[]string{"limit", "next", "target", "cluster", "service", "address", "planned", "since"}, stops.page},
 	{apiPath + "alarms", "The alarms wanted, as the last look at them found them. An address names the alarms of its target: each watches every service there.", Alarm{},
@@ -120,13 +122,40 @@ var services = collection[reconciler.ServiceReport]{
 	show: func(s reconciler.ServiceReport) any { return serviceOf(s) },
 }
 
-var findings = collection[finding.Finding]{
-	read: func(src Source, _ query) []finding.Finding { return src.Findings() },
-	keep: func(q query, f finding.Finding) bool {
-		return q.covers(f.Key) && (f.Open() || q.Get("status") == "all") && q.is("type", f.Type) && q.is("severity", string(f.Severity))
+// identified is a finding with the id of its cause.
+type identified struct {
+	finding.Finding
+	cause string
+}
+
+// identify gives all findings the ids of their causes, which depend on each other.
+func identify(src Source) []identified {
+	all := src.Findings()
+	out := make([]identified, len(all))
+	for i, id := range finding.CauseIDs(all) {
+		out[i] = identified{all[i], id}
+	}
+	return out
+}
+
+var findings = collection[identified]{
+	read: func(src Source, _ query) []identified { return identify(src) },
+	keep: func(q query, f identified) bool {
+		return q.covers(f.Key) && (f.Open() || q.Get("status") == "all") && q.is("type", f.Type) && q.is("severity", string(f.Severity)) && q.is("cause", f.cause)
 	},
-	key:  func(f finding.Finding) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
-	show: func(f finding.Finding) any { return findingOf(f) },
+	key:  func(f identified) string { return sortKey(placeKey(f.Key), f.Type, f.Subject) },
+	show: func(f identified) any { return findingOf(f.Finding, f.cause) },
+}
+
+var causes = collection[finding.Group]{
+	read: func(src Source, _ query) []finding.Group { return finding.Groups(src.Findings()) },
+	keep: func(q query, g finding.Group) bool {
+		return q.is("severity", string(g.Severity)) && slices.ContainsFunc(g.Findings, func(f finding.Finding) bool { return q.covers(f.Key) && q.is("type", f.Type) })
+	},
+	key: func(g finding.Group) string {
+		return sortKey(g.Target, fmt.Sprint(9-g.Severity.Rank()), fmt.Sprintf("%09d", 999_999_999-len(g.Services)), g.ID)
+	},
+	show: func(g finding.Group) any { return causeOf(g) },
 }
 
 var stops = collection[reconciler.Recorded]{

@@ -23,7 +23,7 @@ import (
 func TestListsAreAsWritten(t *testing.T) {
 	s := serve(t, world())
 	for name, path := range map[string]string{
-		"services.json": "/api/v1/services", "findings.json": "/api/v1/findings?status=all", "stops.json": "/api/v1/stops",
+		"services.json": "/api/v1/services", "findings.json": "/api/v1/findings?status=all", "stops.json": "/api/v1/stops", "causes.json": "/api/v1/causes?type=SidecarCrash",
 		"alarms.json": "/api/v1/alarms", "targets.json": "/api/v1/targets", "service.json": "/api/v1/services/prod/main/web",
 		"readyz.json": "/readyz", "service-gone.json": "/api/v1/services/gone",
 	} {

@@ -37,6 +37,7 @@ var params = map[string]param{
 	"service":  {about: "Only items of services of this name."},
 	"address":  {about: "Only items of one service: [target/]cluster/service, service alone where unique, or its ARN."},
 	"type":     {about: "Only findings of this type."},
+	"cause":    {about: "Only findings of this cause, by its causeId."},
 	"kind":     {about: "Only alarms of this kind."},
 	"severity": {about: "Only findings of this severity.", enum: []string{"info", "warning", "critical"}},
 	"status":   {about: "open (if left out): findings that are open or unknown. all: closed ones too.", enum: []string{"open", "all"}},

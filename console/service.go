@@ -122,9 +122,9 @@ func detailOf(src Source, key fleet.Key) ServiceDetail {
 			d.Deployments, d.Tasks = deploymentsOf(s.Service), tasksOf(s.Tasks)
 		}
 	}
-	for _, f := range src.Findings() {
+	for _, f := range identify(src) {
 		if f.Key == key && f.Open() {
-			d.OpenFindings = append(d.OpenFindings, findingOf(f))
+			d.OpenFindings = append(d.OpenFindings, findingOf(f.Finding, f.cause))
 		}
 	}
 	stops := src.Stops(key)

@@ -2,11 +2,15 @@ package reconciler
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
 )
 
 // announce logs what a decision changed, once, and counts it.
@@ -18,8 +22,8 @@ func (c *Controller) announce(d Decision) {
 	for _, s := range d.Refined {
 		c.o.Log.Info("stop explained", stopFields(d, s)...)
 	}
-	for _, t := range d.Changes {
-		c.change(t)
+	if len(d.Changes) > 0 {
+		c.say(d)
 	}
 }
 
@@ -42,8 +46,67 @@ func stopFields(d Decision, s churn.Stop) []zap.Field {
 	return f
 }
 
+// voice is a finding that speaks for all of its type and cause.
+type voice struct {
+	key          fleet.Key
+	typ, subject string
+}
+
+func voiceOf(f finding.Finding) voice { return voice{f.Key, f.Type, f.Subject} }
+
+// voices are the findings that were announced: the others of the same cause and type are not, so that an agent's bug in 300
+// services is said once. They are in memory only: after a restart the next one to open speaks again.
+type voices struct {
+	mu sync.Mutex
+	of map[voice]bool
+}
+
+// speaks tells whether a finding's change is to be announced, given the others that are open and have its cause. When the
+// one that spoke closes, another takes over, and the last one's closing is announced.
+func (v *voices) speaks(f finding.Finding, others []finding.Finding) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	me := voiceOf(f)
+	heard := slices.ContainsFunc(others, func(o finding.Finding) bool { return v.of[voiceOf(o)] })
+	switch {
+	case f.Status != finding.False:
+		first := v.of[me] || !heard
+		if first {
+			v.of[me] = true
+		}
+		return first
+	case v.of[me] && len(others) > 0 && !heard:
+		v.of[voiceOf(others[0])] = true
+	}
+	delete(v.of, me)
+	return len(others) == 0
+}
+
+// say logs the findings that changed their status: once a cause and type in full, the others for who debugs.
+func (c *Controller) say(d Decision) {
+	all := c.book.Findings(d.Key.Target)
+	ids := finding.CauseIDs(all)
+	for _, t := range d.Changes {
+		i := slices.IndexFunc(all, func(f finding.Finding) bool { return f.Key == t.Key && f.Type == t.Type && f.Subject == t.Subject })
+		level, services, id := zap.InfoLevel, 1, ""
+		if i >= 0 {
+			var others []finding.Finding
+			for n, o := range all {
+				if n != i && ids[n] == ids[i] && o.Type == t.Type && o.Open() {
+					others = append(others, o)
+				}
+			}
+			id, services = ids[i], len(others)+1
+			if !c.voices.speaks(all[i], others) {
+				level = zap.DebugLevel
+			}
+		}
+		c.change(level, t, zap.String("causeId", id), zap.Int("findings", services))
+	}
+}
+
 // change logs one finding's change of status.
-func (c *Controller) change(t finding.Transition) {
+func (c *Controller) change(level zapcore.Level, t finding.Transition, of ...zap.Field) {
 	said := "finding opened"
 	switch t.To {
 	case finding.False:
@@ -51,8 +114,8 @@ func (c *Controller) change(t finding.Transition) {
 	case finding.Unknown:
 		said = "finding unknown"
 	}
-	c.o.Log.Info(said, zap.Stringer("on", t.Key), zap.String("type", t.Type), zap.String("subject", t.Subject),
-		zap.String("severity", string(t.Severity)), zap.String("reason", t.Reason), zap.String("message", t.Message))
+	c.o.Log.Log(level, said, append([]zap.Field{zap.Stringer("on", t.Key), zap.String("type", t.Type), zap.String("subject", t.Subject),
+		zap.String("severity", string(t.Severity)), zap.String("reason", t.Reason), zap.String("message", t.Message)}, of...)...)
 }
 
 // expire frees what the retention has let go, and logs how much that was.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ const (
 	// stopsPerCommit keeps a commit within the store's limits: each stop is one item with at most a few kilobytes of
 	// log lines, beside the counters' and the memory's items.
 	stopsPerCommit = 40
-	// firstLook is how far back the first sweep sees: stopped tasks stay visible for at least an hour (DescribeTasks).
+	// firstLook is how far back a sweep sees: stopped tasks stay visible for at least an hour (DescribeTasks).
 	firstLook = time.Hour
 )
 
@@ -37,7 +38,8 @@ type Book struct {
 	mu       sync.Mutex
 	memories map[fleet.Key]Memory
 	held     map[fleet.Key]map[string]churn.Held // stops that wait, in memory only; a failed write forgets none
-	first    map[string]time.Time
+	short    map[fleet.Key]time.Time             // since when tasks are missing, in memory only
+	targets  map[string]targetBody
 	counters map[string]*counter
 	applied  map[string]applied
 }
@@ -46,8 +48,8 @@ type Book struct {
 // were not sent, and alarms written.
 func OpenBook(ctx context.Context, s store.Store, retention time.Duration, counting bool) (*Book, error) {
 	b := &Book{
-		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{},
-		first: map[string]time.Time{}, counters: map[string]*counter{}, applied: map[string]applied{},
+		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{}, short: map[fleet.Key]time.Time{},
+		targets: map[string]targetBody{}, counters: map[string]*counter{}, applied: map[string]applied{},
 	}
 	for it, err := range store.All(ctx, s, kindMemory, "") {
 		if err != nil {
@@ -70,7 +72,8 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 	return b, b.readCounters(ctx)
 }
 
-// Begin notes that a target is watched, and since when: stops before its very first start are never counted.
+// Begin notes that a target is watched, and since when: stops before its very first start are never counted. After a longer
+// absence than AWS shows stopped tasks it notes the hole.
 func (b *Book) Begin(ctx context.Context, target string, now time.Time) error {
 	it, err := b.store.Get(ctx, kindTarget, target)
 	if errors.Is(err, store.ErrNotFound) {
@@ -83,17 +86,54 @@ func (b *Book) Begin(ctx context.Context, target string, now time.Time) error {
 		return fmt.Errorf("note the first start of target %s: %w", target, err)
 	}
 	body, err := decode[targetBody](it)
+	if err != nil {
+		return err
+	}
+	body.hole(now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.first[target] = body.FirstStart
-	return err
+	b.targets[target] = body
+	return nil
+}
+
+// lookNoted is how far the noted time of the last complete look may be behind, so that looks cost few writes.
+const lookNoted = 10 * time.Minute
+
+// hole notes that stops may have come and gone unseen since the last complete look.
+func (t *targetBody) hole(now time.Time) {
+	if !t.Looked.IsZero() && now.Sub(t.Looked) > firstLook {
+		t.Watched = now.Add(-firstLook)
+	}
+}
+
+// Looked notes a complete look at a target.
+func (b *Book) Looked(ctx context.Context, target string, at time.Time) error {
+	b.mu.Lock()
+	body := b.targets[target]
+	was := body
+	body.hole(at)
+	if at.Sub(was.Looked) < lookNoted && body == was {
+		b.mu.Unlock()
+		return nil
+	}
+	body.Looked = at
+	b.targets[target] = body
+	b.mu.Unlock()
+	it, err := encode(kindTarget, target, body)
+	if err == nil {
+		err = b.store.Commit(ctx, store.Write{Item: it})
+	}
+	if err != nil {
+		return fmt.Errorf("note a look at target %s: %w", target, err)
+	}
+	return nil
 }
 
 // Load gives what is remembered of a key.
 func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 	b.mu.Lock()
 	m, ok := b.memories[key]
-	first, held := b.first[key.Target], b.held[key]
+	target, held, short := b.targets[key.Target], b.held[key], b.short[key]
 	b.mu.Unlock()
 	if !ok {
 		var err error
@@ -101,7 +141,7 @@ func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 			return m, err
 		}
 	}
-	m.History.Since, m.History.Held = first.Add(-firstLook), held
+	m.History.Since, m.History.Watched, m.History.Held, m.History.Short = target.FirstStart.Add(-firstLook), target.Watched, held, short
 	return m, nil
 }
 
@@ -161,9 +201,12 @@ func (b *Book) Record(ctx context.Context, d Decision) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.memories[d.Key] = m
-	b.held[d.Key] = d.Held
+	b.held[d.Key], b.short[d.Key] = d.Held, d.Short
 	if len(d.Held) == 0 {
 		delete(b.held, d.Key)
+	}
+	if d.Short.IsZero() {
+		delete(b.short, d.Key)
 	}
 	return nil
 }
@@ -252,14 +295,14 @@ func (b *Book) writeFindings(ctx context.Context, d Decision, m *Memory) error {
 	return nil
 }
 
-// sameFindings leaves out what changes with each look without saying anything new, LastSeen and the message's rates:
-// they are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
+// sameFindings leaves out what changes with each look without saying anything new, LastSeen, the rates and the traits: they
+// are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
 // write with each look.
 func sameFindings(a, b []finding.Finding) bool {
 	return slices.EqualFunc(a, b, func(x, y finding.Finding) bool {
 		recent := y.LastSeen.Sub(x.LastSeen) < time.Hour
 		return x.Compare(y) == 0 && x.Status == y.Status && x.Severity == y.Severity && x.Reason == y.Reason &&
-			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent
+			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent && reflect.DeepEqual(x.Cause, y.Cause)
 	})
 }
 

@@ -67,6 +67,7 @@ type Controller struct {
 	resyncs     sync.Map // target -> time.Duration, the effective one
 	gauges      sync.Map // target -> map[string]float64, what was said in this minute
 	started     time.Time
+	voices      voices
 	firstBeat   time.Time // of the heartbeat put by this process; only the controller's own pass uses it
 }
 
@@ -78,8 +79,8 @@ func New(o Options) *Controller {
 	}
 	c := &Controller{
 		o: o, book: o.Book, view: newView(), troubles: newTroubles(), alarms: newAlarmPlans(), metrics: newMetrics(o.Registry),
-		started: time.Now(),
-		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
+		started: time.Now(), voices: voices{of: map[voice]bool{}},
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[fleet.Key](time.Second, 5*time.Minute)),
 	}
 	c.definitions = newDefinitions(c)
 	c.evidence = newEvidence(c)
@@ -170,7 +171,8 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 		return err
 	}
 	o := c.view.observe(key)
-	o.Definitions = c.definitions.known(o)
+	o.Definitions = c.definitions.known(o, m.Findings)
+	m.Learning = !c.view.learned(key)
 	d := Decide(o, m, c.o.Policies, time.Now())
 	if err := c.book.Record(ctx, d); err != nil {
 		return err
@@ -229,6 +231,9 @@ func (c *Controller) sweep(ctx context.Context, t Target) fleet.Sweep {
 	}
 	c.enqueue(c.view.finish(t.Name, s))
 	if s.Complete {
+		if err := c.book.Looked(ctx, t.Name, s.At); err != nil && ctx.Err() == nil {
+			c.o.Log.Error("a look was not noted", zap.Error(err))
+		}
 		c.enqueue(c.book.OpenKeys(t.Name)) // a service that went while nobody looked still has findings to close
 	}
 	if s.Complete && before.At.IsZero() {

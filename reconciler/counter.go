@@ -84,7 +84,7 @@ func (b *Book) count(d Decision, stops []churn.Stop) []*counter {
 	}
 	added := map[string]*counter{}
 	for _, s := range stops {
-		if s.Verdict.Planned || s.StoppedAt.Before(b.first[d.Key.Target]) {
+		if s.Verdict.Planned || s.StoppedAt.Before(b.targets[d.Key.Target].FirstStart) {
 			continue
 		}
 		b.grow(added, d, alarm.UnplannedStops, alarm.ServiceDimensions(d.Key.Cluster, d.Key.Service))

@@ -2,16 +2,19 @@ package reconciler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
 )
 
 // Policies is all configuration that a decision depends on.
 type Policies struct {
 	Churn     churn.Policy
+	Lint      otel.Options
 	Overrides []Override // the first that matches a service wins
 }
 
@@ -40,6 +43,7 @@ type Decision struct {
 	New      []churn.Stop // to be recorded, once each
 	Refined  []churn.Stop // recorded before; evidence has completed them
 	Held     map[string]churn.Held
+	Short    time.Time // since when tasks have been missing; zero: none is
 	Findings []finding.Finding
 	Wants    []churn.Want
 	Changes  []finding.Transition
@@ -50,11 +54,47 @@ type Decision struct {
 // Decide judges one observation. It is pure and total: the same arguments give the same decision.
 func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	j := churn.Judge(o, m.History, p.of(o.Key), now)
-	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Wants: j.Wants}
-	d.Findings = finding.Merge(o.Key, m.Findings, j.Claims, o.Seen, now)
+	d := Decision{Key: o.Key, At: now, New: j.New, Refined: j.Refined, Held: j.Held, Short: j.Short, Wants: j.Wants}
+	claims := advised(j.Claims, o, m.Findings, p.Lint)
+	if m.Learning {
+		claims = weakened(claims)
+	}
+	d.Findings = finding.Merge(o.Key, m.Findings, claims, o.Seen, now)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)
 	d.Reason, d.Message = explain(o, d.Findings)
 	return d
+}
+
+// advised completes the claims' causes by what ran, and ranks what may help. Of a task definition that is not known any
+// more, what the finding said of it stands.
+func advised(claims []finding.Claim, o fleet.Observation, was []finding.Finding, lint otel.Options) []finding.Claim {
+	out := slices.Clone(claims)
+	for i, c := range out {
+		if c.Cause == nil {
+			continue
+		}
+		var ran *fleet.Definition
+		if d, ok := o.Definitions[c.Cause.TaskDefinition]; ok {
+			ran = &d
+		}
+		cause, cures := otel.Advise(*c.Cause, ran, lint)
+		before := slices.IndexFunc(was, func(f finding.Finding) bool { return f.Type == c.Type && f.Subject == c.Subject })
+		if ran == nil && before >= 0 && was[before].Cause != nil && was[before].Cause.TaskDefinition == cause.TaskDefinition && cause.Sidecar {
+			cause.Settings, cause.Unseen, cures = was[before].Cause.Settings, was[before].Cause.Unseen, was[before].Cures
+		}
+		out[i].Cause, out[i].Cures = &cause, cures
+	}
+	return out
+}
+
+// weakened are claims that keep what is open and open nothing: what a first look shows is history, and is no news before
+// the view is whole.
+func weakened(claims []finding.Claim) []finding.Claim {
+	out := slices.Clone(claims)
+	for i := range out {
+		out[i].Keeps = true
+	}
+	return out
 }
 
 func explain(o fleet.Observation, findings []finding.Finding) (reason, message string) {

@@ -29,6 +29,7 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
+	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
 	version  uint64            // of the stored item; 0: never written
 	written  []finding.Finding // as they stand in that item
 }
@@ -83,6 +84,8 @@ type memoryBody struct {
 // targetBody is what is stored of a target.
 type targetBody struct {
 	FirstStart time.Time // stops before it are recorded and judged, and never counted
+	Looked     time.Time // the last complete look, to lookNoted; zero: none is noted
+	Watched    time.Time // since when stops have been seen without a hole; zero: since the first start
 }
 
 // counterState is how far a counter's datum has got.

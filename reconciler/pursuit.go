@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"taskwarden/reconciler/churn"
+	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -110,8 +111,9 @@ func (d *definitions) ask(target, arn string, user fleet.Key) {
 	d.users[arn][user] = true
 }
 
-// known gives the definitions of an observation's service and tasks, as far as they are there.
-func (d *definitions) known(o fleet.Observation) map[string]fleet.Definition {
+// known gives the definitions of an observation's service and tasks and of its open findings' causes, as far as they are
+// there.
+func (d *definitions) known(o fleet.Observation, findings []finding.Finding) map[string]fleet.Definition {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	out := map[string]fleet.Definition{}
@@ -121,6 +123,14 @@ func (d *definitions) known(o fleet.Observation) map[string]fleet.Definition {
 	for _, t := range o.Tasks {
 		if def, ok := d.byARN[t.TaskDefinition]; ok {
 			out[t.TaskDefinition] = def
+		}
+	}
+	for _, f := range findings {
+		if f.Cause == nil || !f.Open() {
+			continue
+		}
+		if def, ok := d.byARN[f.Cause.TaskDefinition]; ok {
+			out[def.ARN] = def
 		}
 	}
 	return out

@@ -21,6 +21,7 @@ type view struct {
 type clusterView struct {
 	seen     fleet.Seen
 	err      error
+	learned  bool // a look at it was complete
 	services map[string]fleet.Service
 	tasks    map[string]taskSet // by service name
 }
@@ -47,7 +48,7 @@ func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
 
 // clusterOf is the view of a cluster after a look at it. A partial look replaces only what it showed.
 func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
-	is := &clusterView{seen: c.Seen, err: c.Err, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}}
+	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}}
 	tasks := map[string][]fleet.Task{}
 	if was != nil && !c.Seen.Complete {
 		maps.Copy(is.services, was.services)
@@ -114,7 +115,7 @@ func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
 	for key, c := range v.clusters {
 		if key.Target == target && !slices.Contains(s.Clusters, key.Cluster) {
 			gone = append(gone, keysOf(key, c)...)
-			v.clusters[key] = &clusterView{seen: s.Seen}
+			v.clusters[key] = &clusterView{seen: s.Seen, learned: true}
 		}
 	}
 	return gone
@@ -137,6 +138,14 @@ func (v *view) observe(key fleet.Key) fleet.Observation {
 	o.Gone = !ok && c.seen.Complete
 	o.Service, o.Tasks = service, c.tasks[key.Service].all()
 	return o
+}
+
+// learned tells whether the service's cluster was ever seen whole since the start.
+func (v *view) learned(key fleet.Key) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
+	return c != nil && c.learned || c == nil && v.whole[key.Target].Complete
 }
 
 // setLogs keeps a tail for the next pass; dropLogs lets go of what was judged.

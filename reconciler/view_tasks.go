@@ -22,6 +22,7 @@ type taskSet struct {
 type taskRecord struct {
 	own       string // the end of its ARN and its containers' runtime ids, joined by ownSep
 	zone      string
+	node      string
 	createdAt time.Time
 	startedAt time.Time
 	version   int64
@@ -42,8 +43,8 @@ func pack(tasks []fleet.Task) taskSet {
 	s := taskSet{records: make([]taskRecord, 0, len(tasks))}
 	var scratch []fleet.Container
 	for _, t := range tasks {
-		r := taskRecord{zone: t.AvailabilityZone, createdAt: t.CreatedAt, startedAt: t.StartedAt, version: t.Version}
-		t.AvailabilityZone, t.CreatedAt, t.StartedAt, t.Version = "", time.Time{}, time.Time{}, 0
+		r := taskRecord{zone: t.AvailabilityZone, node: t.ContainerInstance, createdAt: t.CreatedAt, startedAt: t.StartedAt, version: t.Version}
+		t.AvailabilityZone, t.ContainerInstance, t.CreatedAt, t.StartedAt, t.Version = "", "", time.Time{}, time.Time{}, 0
 		scratch = append(scratch[:0], t.Containers...) // shapeOf copies it where the shape is new
 		t.Containers = scratch
 		r.own = takeOwn(&t)
@@ -109,7 +110,7 @@ func (s taskSet) all() []fleet.Task {
 	out := make([]fleet.Task, 0, len(s.records))
 	for _, r := range s.records {
 		t := s.shapes[r.shape]
-		t.AvailabilityZone, t.CreatedAt, t.StartedAt, t.Version = r.zone, r.createdAt, r.startedAt, r.version
+		t.AvailabilityZone, t.ContainerInstance, t.CreatedAt, t.StartedAt, t.Version = r.zone, r.node, r.createdAt, r.startedAt, r.version
 		t.Containers = slices.Clone(t.Containers)
 		giveOwn(&t, r.own)
 		out = append(out, t)

@@ -17,6 +17,7 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
 	"taskwarden/store"
 )
 
@@ -114,7 +115,11 @@ func policiesOf(cfg config.Config) (reconciler.Policies, error) {
 	if err != nil {
 		return reconciler.Policies{}, fmt.Errorf("detect: %w", err)
 	}
-	p := reconciler.Policies{Churn: churn.Policy{
+	severities, err := lintRules(cfg.Lint)
+	if err != nil {
+		return reconciler.Policies{}, err
+	}
+	p := reconciler.Policies{Lint: otel.Options{Sidecar: knowledge.Sidecar, Rules: severities}, Churn: churn.Policy{
 		Window: time.Duration(cfg.Detect.Window), Threshold: cfg.Detect.Threshold, RatePerTaskDay: cfg.Detect.RatePerTaskDay,
 		StormStops: cfg.Detect.Storm.Stops, StormWithin: time.Duration(cfg.Detect.Storm.Within),
 		ClearAfter: time.Duration(cfg.Detect.ClearAfter), // 0: auto

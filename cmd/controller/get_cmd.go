@@ -38,6 +38,7 @@ type get struct {
 // getFlags are the flags of get and describe.
 type getFlags struct {
 	status, failOn, planned string
+	by                      string
 	since                   config.Duration
 	limit                   int
 	watch                   bool
@@ -79,11 +80,25 @@ severe, and 3 when there is none but a target has no current, complete view.`,
 		},
 	}
 	c.Flags().StringVar(&f.status, "status", "", "findings: open (default) or all")
+	c.Flags().StringVar(&f.by, "by", "", "findings: one line a cause, with the services that have it (cause)")
 	c.Flags().StringVar(&f.planned, "planned", "", "stops: only planned (true) or unplanned (false) ones")
 	c.Flags().Var(&f.since, "since", `stops: only those of this last length of time ("24h", "7d")`)
 	c.Flags().IntVar(&f.limit, "limit", 0, "list at most so many (default: all)")
 	f.addShared(c)
 	return c
+}
+
+// grouped is the list that --by asks for in place of the findings.
+func (f getFlags) grouped(kind string) (string, error) {
+	switch {
+	case kind != "findings":
+		return "", usageError("--by is for get findings")
+	case f.by != "cause":
+		return "", usageError("--by: %q is not one of cause", f.by)
+	case f.status != "" || f.failOn != "":
+		return "", usageError("--by cause lists the causes of open findings: leave out --status and --fail-on")
+	}
+	return "causes", nil
 }
 
 func newDescribeCmd(a *app) *cobra.Command {
@@ -125,6 +140,11 @@ func (a *app) newGet(f getFlags, args []string) (*get, error) {
 	query, err := f.filters(kind)
 	if err != nil {
 		return nil, err
+	}
+	if f.by != "" {
+		if kind, err = f.grouped(kind); err != nil {
+			return nil, err
+		}
 	}
 	if len(args) == 2 {
 		name := "address"

@@ -32,7 +32,7 @@ func TestGetTables(t *testing.T) {
 		"get alarms":               {"prod     silent-churn   missing   -       yes     taskwarden/tw/prod/silent-churn"},
 		"get targets":              {"prod     yes     yes        1m30s           5m       1          2          3       1"},
 		"get targets prod -o wide": {"allow the IAM action ecs:ListClusters"},
-		"describe service web":     {"Service:         prod/main/web\n", "Seen:            0s ago, complete\n", "Findings:\n  SidecarCrash (warning, open) of cwagent, 3 times in 3h12m: cwagent crashed [2J\n    - 3 stops\n", "Newest stops:\nSTOPPED"},
+		"describe service web":     {"Service:         prod/main/web\n", "Seen:            0s ago, complete\n", "Findings:\n  SidecarCrash of cwagent: warning, open (GoConcurrentMapWrites)\n    what       cwagent crashed [2J\n    since ", "    evidence   3 stops\n", "Newest stops:\nSTOPPED"},
 	} {
 		list := strings.Fields(args)
 		if !strings.Contains(args, "-o") {

@@ -44,7 +44,7 @@ func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 	if err := section(w, "Tasks", taskColumns, d.Tasks, wide); err != nil {
 		return err
 	}
-	if err := describeFindings(w, d.OpenFindings); err != nil {
+	if err := describeFindings(w, d.OpenFindings, wide); err != nil {
 		return err
 	}
 	return section(w, "Newest stops", stopColumns, d.Stops, wide)
@@ -73,28 +73,6 @@ func describeHead(w io.Writer, s console.Service) error {
 		}
 	}
 	return nil
-}
-
-// describeFindings shows findings whole: here is the place where somebody reads why.
-func describeFindings(w io.Writer, findings []console.Finding) error {
-	if len(findings) == 0 {
-		return nil
-	}
-	var b strings.Builder
-	b.WriteString("\nFindings:\n")
-	for _, f := range findings {
-		on := ""
-		if f.Container != "" {
-			on = " of " + f.Container
-		}
-		fmt.Fprintf(&b, "  %s (%s, %s)%s, %d times in %s: %s\n", plainText(f.Type), plainText(f.Severity), statusWord(f.Status),
-			plainText(on), f.Count, age(f.FirstSeen), plainText(f.Message))
-		for _, e := range f.Evidence {
-			fmt.Fprintf(&b, "    - %s\n", plainText(e))
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func section[T any](w io.Writer, title string, columns []column[T], items []T, wide bool) error {

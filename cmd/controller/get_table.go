@@ -23,6 +23,7 @@ type column[T any] struct {
 
 var tables = map[string]func(io.Writer, []json.RawMessage, bool) error{
 	"findings": tableOf(findingColumns),
+	"causes":   tableOf(causeColumns),
 	"services": tableOf(serviceColumns),
 	"stops":    tableOf(stopColumns),
 	"alarms":   tableOf(alarmColumns),
@@ -39,6 +40,15 @@ var findingColumns = []column[console.Finding]{
 	{"AGE", false, func(f console.Finding) string { return age(f.FirstSeen) }},
 	{"LAST SEEN", false, func(f console.Finding) string { return age(f.LastSeen) }},
 	{"REASON", false, func(f console.Finding) string { return f.Reason }},
+	{"CULPRIT", true, func(f console.Finding) string { return blamed(f).Container }},
+	{"SIGNATURE", true, func(f console.Finding) string { return blamed(f).Signature }},
+	{"IMAGE", true, func(f console.Finding) string { return blamed(f).Image }},
+	{"SETTINGS", true, settingsCell},
+	{"RATE", true, perDayCell},
+	{"DIES AFTER", true, diesCell},
+	{"CLEARS IN", true, clearsCell},
+	{"DO FIRST", true, func(f console.Finding) string { return firstCure(f.Cures) }},
+	{"CAUSE", true, func(f console.Finding) string { return f.CauseID }},
 	{"MESSAGE", true, func(f console.Finding) string { return f.Message }},
 }
 

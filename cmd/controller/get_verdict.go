@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"taskwarden/console"
@@ -21,7 +22,7 @@ func (g *get) verdict(ctx context.Context, items []json.RawMessage) error {
 		if grave > 0 {
 			return &exitError{exitFindings, fmt.Errorf("%s at or above %s", plural(grave, "finding"), g.failOn)}
 		}
-	} else if g.kind != "findings" && g.kind != "services" || len(items) > 0 && g.kind == "findings" {
+	} else if !slices.Contains([]string{"findings", "causes", "services"}, g.kind) || len(items) > 0 && g.kind != "services" {
 		return nil
 	}
 	blind, err := g.blind(ctx)

@@ -105,11 +105,7 @@ func (a *app) newScan(f scanFlags) (*scanning, error) {
 	if s.policies, err = policiesOf(s.cfg); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	rules, err := lintRules(s.cfg.Lint)
-	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	s.lint = otel.Options{Sidecar: s.policies.Churn.Knowledge.Sidecar, Rules: rules}
+	s.lint = s.policies.Lint
 	return s, nil
 }
 

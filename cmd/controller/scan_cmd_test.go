@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taskwarden/reconciler/cloud"
+	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/scan"
 	"taskwarden/test/account"
 )
@@ -128,7 +129,7 @@ func TestScanOfTheIncident(t *testing.T) {
 				if o := s.Onset; o.Revision != "django:1" || o.Began != scan.BeforeHistory || o.FirstDeath.Sub(began) > 8*time.Hour {
 					t.Errorf("onset %+v", o)
 				}
-				if len(s.Cures) != 4 || s.Cures[0].Kind != scan.Upgrade || s.Cures[3].Set["OTEL_TRACES_SAMPLER_ARG"] != "0.01" {
+				if len(s.Cures) != 4 || s.Cures[0].Kind != finding.Upgrade || s.Cures[3].Set["OTEL_TRACES_SAMPLER_ARG"] != "0.01" {
 					t.Errorf("cures %+v", s.Cures)
 				}
 				for name, other := range by {

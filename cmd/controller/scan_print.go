@@ -147,6 +147,7 @@ func advice(row func(head, format string, args ...any), s scan.Service) {
 	row("proof", "%s", proofText(s))
 	for i, c := range s.Cures {
 		row(fmt.Sprintf("cure %d", i+1), "%s: %s", strings.ReplaceAll(c.Kind, "_", " "), c.Text)
+		row("", "will not cure: %s", c.NotCured)
 	}
 	if len(s.Cures) > 0 {
 		row("", "(what these bring was not measured)")

@@ -91,10 +91,13 @@ type Stop struct {
 	StoppingAt     time.Time     // zero: unknown
 	StoppedAt      time.Time     // the best time AWS gave; that of the look where it gave none
 	Lifetime       time.Duration // 0: never ran, or unknown
+	Zone           string        // availability zone; "": not told
+	Node           string        // id of the container instance; "": Fargate, or not told
 	Image          string        // the culprit's
 	ImageDigest    string
 	Verdict        Verdict
-	Tail           []string // the culprit's last lines, masked and bounded
+	Tail           []string     // the culprit's last lines, masked and bounded
+	Log            fleet.LogRef // where the tail was read; zero: nowhere
 	LogsAt         LogState
 	Sources        []Source // the logs that LogsWanted waits for; empty otherwise
 }
@@ -121,6 +124,10 @@ type History struct {
 	Stops []Stop          // recorded ones, oldest first
 	Since time.Time       // from when on stops of this service would have been seen
 	Held  map[string]Held // stops by ARN that wait for the next complete look
+	// Watched is since when stops have been seen without a hole, where that is later than Since: the controller was down,
+	// or could not look, for longer than AWS shows stopped tasks. Zero: there was no hole.
+	Watched time.Time
+	Short   time.Time // as the last judgement had it
 }
 
 // Held is a stop of low confidence that is not recorded yet.
@@ -165,5 +172,6 @@ type Judgement struct {
 	Refined []Stop          // recorded stops that evidence has completed
 	Held    map[string]Held // stops that wait for the next complete look
 	Wants   []Want
+	Short   time.Time // since when fewer tasks run than are wanted, and no deployment goes on; zero: not now
 	Claims  []finding.Claim
 }

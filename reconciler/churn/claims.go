@@ -3,6 +3,7 @@ package churn
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,53 +19,128 @@ type court struct {
 	p     Policy
 	now   time.Time
 	stops []Stop
+	known map[string]bool // their tasks' ARNs
+	short time.Time       // since when tasks have been missing; zero: none is
 }
 
 const (
 	minClear     = 60 * time.Second // DESIGN's floor of every clearing
+	maxPause     = 15 * time.Minute // a replacement that takes longer is not waited for when a finding clears
 	defaultClear = time.Hour        // where no lifetime is known
 	maxShown     = 5                // stops or tasks in a claim's evidence
-	gapStops     = 2                // unplanned stops that make a missing task critical …
-	gapLifetimes = 3                // … within so many median lifetimes,
-	minGap       = 15 * time.Minute // or this, if that is shorter
+	staysShort   = 5 * time.Minute  // tasks missing for so long are no momentary gap: a replacement comes up in less
+	gapLifetimes = 3                // missing tasks are the deaths' doing while one came within so many median lifetimes,
+	minGap       = 15 * time.Minute // or this, if that is longer
 )
 
-// counted tells the stops that churn is made of. A circuit breaker's are ECS's own news.
-func counted(s Stop) bool { return !s.Verdict.Planned && s.Verdict.Cause != CircuitBreaker }
+// counted tells the stops that churn is made of. A circuit breaker's are ECS's own news, and so are tasks that never came
+// up while their deployment is not through: it says so itself.
+func (c court) counted(s Stop) bool {
+	if s.Verdict.Planned || s.Verdict.Cause == CircuitBreaker {
+		return false
+	}
+	d, listed := c.o.Service.Deployment(s.Deployment)
+	return !unstarted(s) || !listed || d.RolloutState != fleet.RolloutInProgress && d.RolloutState != fleet.RolloutFailed
+}
 
 func sidecarDeath(s Stop) bool {
 	return !s.Verdict.Planned && s.Verdict.Sidecar && s.Verdict.Culprit != nil
 }
 
+// keep is the stops that are wanted; a new list only where some are not.
 func keep(stops []Stop, want func(Stop) bool) []Stop {
-	return slices.DeleteFunc(slices.Clone(stops), func(s Stop) bool { return !want(s) })
+	i := slices.IndexFunc(stops, func(s Stop) bool { return !want(s) })
+	if i < 0 {
+		return slices.Clip(stops)
+	}
+	out := slices.Clip(stops[:i])
+	for _, s := range stops[i:] {
+		if !want(s) {
+			continue
+		}
+		if len(out) == cap(out) {
+			out = slices.Grow(out, len(stops)-len(out))
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
-// clearTime is how long no death must come before a finding of these deaths clears.
-func (c court) clearTime(deaths []Stop) time.Duration {
+// run is the newest deaths that belong together: no gap between them is so long that a finding would have cleared in it.
+type run struct {
+	stops []Stop // oldest first, at least one
+	survival
+	limit time.Duration // how long no death must come before the finding clears
+}
+
+func (r run) last() Stop { return r.stops[len(r.stops)-1] }
+
+// runOf finds the run: all deaths of the last window, since together they open a finding, and before them each that came
+// less than the clearing time before the next. It depends on nothing that happened after the last death.
+func (c court) runOf(deaths []Stop) run {
+	last := deaths[len(deaths)-1].StoppedAt
+	i := slices.IndexFunc(deaths, func(s Stop) bool { return last.Sub(s.StoppedAt) <= c.p.Window })
+	for {
+		r := run{stops: deaths[i:], survival: survivalOf(c.lives(deaths[i:]))}
+		r.limit = c.clearTime(r)
+		first := i
+		for i > 0 && deaths[i].StoppedAt.Sub(deaths[i-1].StoppedAt) < r.limit {
+			i--
+		}
+		if i == first {
+			return r
+		}
+	}
+}
+
+// clearTime is how long no death must come before the finding clears: twice the 95th percentile of the lifetimes. Where
+// tasks die within minutes, what takes time is their replacement: then it is twice what that takes.
+func (c court) clearTime(r run) time.Duration {
 	if c.p.ClearAfter > 0 {
 		return c.p.ClearAfter
 	}
-	known := lifetimes(deaths)
-	if len(known) == 0 {
+	if r.deaths == 0 {
 		return defaultClear
 	}
-	return max(2*quantile(known, 0.95), minClear)
+	var pauses []time.Duration
+	for i := 1; i < len(r.stops); i++ {
+		pauses = append(pauses, r.stops[i].StoppedAt.Sub(r.stops[i-1].StoppedAt))
+	}
+	slices.Sort(pauses)
+	pause := time.Duration(0)
+	if n := len(pauses); n > 0 {
+		pause = min(2*pauses[n*95/100], maxPause)
+	}
+	return max(2*r.quantile(0.95), pause, minClear)
 }
 
-// clock says how these deaths stand. fresh: the last one is younger than the clearing time, so the finding may open; kept:
-// the last one, or a deployment since, is, so an open one stays.
-func (c court) clock(deaths []Stop) (fresh, kept bool) {
-	if len(deaths) == 0 {
-		return false, false
-	}
-	last := deaths[len(deaths)-1].StoppedAt
-	limit := c.clearTime(deaths)
+// clock says how the deaths stand. fresh: the last one is younger than the clearing time, so the finding may open; kept: it
+// is, or a deployment or a hole in what was seen has restarted the clock, so an open one stays. clears is when that ends.
+func (c court) clock(r run) (fresh, kept bool, clears time.Time) {
+	last := r.last().StoppedAt
 	start := last
 	for _, d := range c.o.Service.Deployments {
 		start = latest(start, d.CreatedAt)
 	}
-	return c.o.At.Sub(last) < limit, c.o.At.Sub(start) < limit
+	if c.h.Watched.After(start) && !c.olderThan(start) {
+		start = c.h.Watched
+	}
+	return c.o.At.Sub(last) < r.limit, c.o.At.Sub(start) < r.limit, start.Add(r.limit)
+}
+
+// olderThan tells whether all tasks wanted have run since before a time: then none was replaced since, whoever watched.
+func (c court) olderThan(at time.Time) bool {
+	n := 0
+	for _, t := range c.o.Tasks {
+		if t.LastStatus != fleet.StatusRunning || !t.Ran() {
+			continue
+		}
+		if t.StartedAt.After(at) {
+			return false
+		}
+		n++
+	}
+	return n > 0 && n >= c.o.Service.Desired
 }
 
 func latest(a, b time.Time) time.Time {
@@ -74,120 +150,183 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// episode is the newest run of deaths without a gap in which the finding would have cleared.
-func (c court) episode(deaths []Stop) []Stop {
-	limit := c.clearTime(deaths)
-	for i := len(deaths) - 1; i > 0; i-- {
-		if deaths[i].StoppedAt.Sub(deaths[i-1].StoppedAt) >= limit {
-			return deaths[i:]
-		}
-	}
-	return deaths
-}
-
+// since is the part of the stops, which are in order, from a time on.
 func (c court) since(stops []Stop, from time.Time) []Stop {
-	return keep(stops, func(s Stop) bool { return !s.StoppedAt.Before(from) })
+	i, _ := slices.BinarySearchFunc(stops, from, func(s Stop, from time.Time) int { return s.StoppedAt.Compare(from) })
+	return stops[i:]
 }
 
 // tasks is how many tasks were exposed, as far as one look can tell.
 func (c court) tasks() int { return max(c.o.Service.Desired, c.o.Service.Running, 1) }
 
-// silentChurn claims that the service's tasks die too often.
-//
-// Opening takes detect.threshold unplanned stops in the window, a rate whose lower bound is above detect.ratePerTaskDay,
-// and a last death younger than the clearing time. The exposure goes back to the window's beginning, or to when stops
-// would have been seen, or to the oldest stop counted, so that stops read from history are not taken over no time.
+// silentChurn claims that the service's tasks die too often. Opening takes detect.threshold unplanned stops in the window, a
+// rate whose lower bound is above detect.ratePerTaskDay, and a last death younger than the clearing time.
 func (c court) silentChurn() []finding.Claim {
-	deaths := keep(c.stops, counted)
-	fresh, kept := c.clock(deaths)
+	deaths := keep(c.stops, c.counted)
+	if len(deaths) == 0 {
+		return nil
+	}
+	r := c.runOf(deaths)
+	fresh, kept, clears := c.clock(r)
 	if !fresh && !kept {
 		return nil
 	}
-	start := c.now.Add(-c.p.Window)
-	inWindow := c.since(deaths, start)
-	if c.h.Since.After(start) {
-		start = c.h.Since
+	often := c.rate(deaths)
+	claim := finding.Claim{
+		Type: finding.SilentChurn, Severity: c.severity(r), Reason: reasonUnplanned, Message: c.churnMessage(r, often), Evidence: newest(r.stops),
+		Since: r.stops[0].StoppedAt, Count: len(r.stops), Keeps: !fresh || often.n < max(c.p.Threshold, 1) || often.low <= c.p.RatePerTaskDay,
+		Detail: c.detail(r, clears),
 	}
-	if len(inWindow) > 0 && inWindow[0].StoppedAt.Before(start) {
-		start = inWindow[0].StoppedAt
+	claim.Rate = often.finding()
+	if completes(r.stops) {
+		claim.Reason, claim.Message = reasonLoop, c.loopMessage(r, often)
 	}
-	r := rateOf(len(inWindow), c.tasks(), c.now.Sub(start))
-	opens := fresh && len(inWindow) >= max(c.p.Threshold, 1) && r.low > c.p.RatePerTaskDay
-	run := c.episode(deaths)
-	return []finding.Claim{{
-		Type: finding.SilentChurn, Severity: c.severity(run), Reason: churnReason(run), Message: c.churnMessage(run, r),
-		Evidence: newest(run), Since: run[0].StoppedAt, Count: len(run), Keeps: !opens,
-	}}
+	return []finding.Claim{claim}
 }
 
-// churnReason is CompletedLoop where the process ends with 0 each time: a job that runs as a service.
-func churnReason(run []Stop) string {
-	for _, s := range run {
-		code := s.Verdict.Culprit
-		if s.Verdict.Cause != EssentialContainerExited || code == nil || code.ExitCode == nil || *code.ExitCode != 0 {
-			return "UnplannedStops"
+// Reasons of SilentChurn.
+const (
+	reasonUnplanned = "UnplannedStops"
+	reasonLoop      = "CompletedLoop"
+)
+
+// completed is the share of a run's ends that must be its application's own with exit 0 for a CompletedLoop: a host that
+// fails now and then does not make a crash of it.
+const completed = 0.9
+
+// completes tells whether the process ends with 0 nearly each time: a job that runs as a service.
+func completes(stops []Stop) bool {
+	n := 0
+	for _, s := range stops {
+		v := s.Verdict
+		if v.Cause == EssentialContainerExited && !v.Sidecar && v.Culprit != nil && v.Culprit.ExitCode != nil && *v.Culprit.ExitCode == 0 {
+			n++
 		}
 	}
-	return "CompletedLoop"
+	return float64(n) >= completed*float64(len(stops))
 }
 
-// severity is critical in a storm, while tasks are missing that died lately, and while a one-task service is down for it.
-func (c court) severity(run []Stop) finding.Severity {
-	s := c.o.Service
-	storm := c.p.StormStops > 0 && len(c.since(run, c.now.Add(-c.p.StormWithin))) >= c.p.StormStops
-	lately := max(gapLifetimes*quantile(lifetimes(run), 0.5), minGap)
-	missing := s.Running < s.Desired && len(c.since(run, c.now.Add(-lately))) >= gapStops
-	last := c.stops[len(c.stops)-1]
-	down := s.Desired == 1 && s.Running == 0 && counted(last)
-	if storm || missing || down {
+// severity is critical in a storm, while running stays under desired for the deaths, and from the first gap of a one-task
+// service on.
+func (c court) severity(r run) finding.Severity {
+	storm := c.p.StormStops > 0 && len(c.since(r.stops, c.now.Add(-c.p.StormWithin))) >= c.p.StormStops
+	lately := c.now.Sub(r.last().StoppedAt) <= max(gapLifetimes*r.quantile(0.5), minGap)
+	stays := !c.short.IsZero() && c.o.At.Sub(c.short) >= staysShort
+	if storm || stays && lately || c.gap(r) {
 		return finding.Critical
 	}
 	return finding.Warning
 }
 
-func (c court) churnMessage(run []Stop, r rate) string {
+// gap tells whether a service of one task was down for its death: nothing runs now, or what runs was started after it. That
+// its replacement came soon does not undo it.
+func (c court) gap(r run) bool {
+	if c.o.Service.Desired != 1 || c.o.Service.Deploying() {
+		return false
+	}
+	if c.o.Service.Running == 0 {
+		return c.counted(c.stops[len(c.stops)-1])
+	}
+	for _, t := range c.o.Tasks {
+		if !t.Stopped() && t.Ran() && !t.StartedAt.After(r.last().StoppedAt) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(c.o.Tasks, func(t fleet.Task) bool { return !t.Stopped() && t.Ran() })
+}
+
+// shortSince is since when the service has had fewer tasks than it wants while no deployment went on; zero: it has not. A
+// partial look leaves it as it was.
+func shortSince(o fleet.Observation, was time.Time) time.Time {
+	switch {
+	case !o.Complete:
+		return was
+	case o.Gone, o.Service.Running >= o.Service.Desired, o.Service.Deploying():
+		return time.Time{}
+	case was.IsZero():
+		return o.At
+	}
+	return was
+}
+
+func (c court) churnMessage(r run, often rate) string {
 	what := "unplanned stops"
-	if len(run) == 1 {
+	if len(r.stops) == 1 {
 		what = "unplanned stop"
 	}
 	m := fmt.Sprintf("%d %s of a service of %d task(s) since %s, %d in the last %s: %s",
-		len(run), what, c.tasks(), run[0].StoppedAt.UTC().Format(time.RFC3339), r.n, human(c.p.Window), r)
-	if life := span(lifetimes(run)); life != "" {
+		len(r.stops), what, c.tasks(), r.stops[0].StoppedAt.UTC().Format(time.RFC3339), often.n, human(c.p.Window), often)
+	if life := r.span(); life != "" {
 		m += "; tasks die " + life
 	}
-	return m + "; " + strings.Join(blames(run), ", ")
+	return m + "; " + strings.Join(blames(r.stops), ", ")
+}
+
+// loopMessage speaks of a process that does its work and ends: nothing crashed.
+func (c court) loopMessage(r run, often rate) string {
+	m := "the process ends by itself with exit 0, and ECS starts it again: "
+	if culprit := r.last().Verdict.Culprit; culprit != nil {
+		m = "container " + Mask(culprit.Container) + " ends by itself with exit 0, and ECS starts it again: "
+	}
+	m += fmt.Sprintf("%d times since %s, %s", len(r.stops), r.stops[0].StoppedAt.UTC().Format(time.RFC3339), often)
+	if life := r.span(); life != "" {
+		m += "; it ends " + life
+	}
+	return m + "; a job belongs in a scheduled task (EventBridge Scheduler with RunTask), a service's process must not end"
 }
 
 // blames counts who was to blame and for what, most common first.
 func blames(run []Stop) []string {
-	counts := map[string]int{}
+	counts := map[guilt]int{}
 	for _, s := range run {
-		counts[blame(s)]++
+		counts[guiltOf(s)]++
 	}
-	names := make([]string, 0, len(counts))
-	for name := range counts {
-		names = append(names, name)
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b guilt) int {
+		return cmp.Or(counts[b]-counts[a], cmp.Compare(a.String(), b.String()))
+	})
+	var out []string
+	for _, g := range all {
+		if len(out) == maxShown {
+			return append(out, "…")
+		}
+		out = append(out, fmt.Sprintf("%d× %s", counts[g], g))
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
-	for i, name := range names {
-		names[i] = fmt.Sprintf("%d× %s", counts[name], name)
-	}
-	if len(names) > maxShown {
-		names = append(names[:maxShown], "…")
-	}
-	return names
+	return out
 }
 
-func blame(s Stop) string {
-	out := string(s.Verdict.Cause)
+// guilt is who was to blame for a stop, and for what.
+type guilt struct {
+	cause     Cause
+	container string
+	exit      int
+	coded     bool // AWS gave the exit code
+	signature string
+}
+
+func guiltOf(s Stop) guilt {
+	g := guilt{cause: s.Verdict.Cause}
 	if c := s.Verdict.Culprit; c != nil {
-		out += " by " + Mask(c.Container)
+		g.container = c.Container
 		if c.ExitCode != nil {
-			out += fmt.Sprintf(" (exit %d)", *c.ExitCode)
+			g.exit, g.coded = *c.ExitCode, true
 		}
 	}
 	if sig, ok := fatalSignature(s.Verdict.Signatures); ok {
-		out += ", " + sig.Name
+		g.signature = sig.Name
+	}
+	return g
+}
+
+func (g guilt) String() string {
+	out := string(g.cause)
+	if g.container != "" {
+		out += " by " + Mask(g.container)
+	}
+	if g.coded {
+		out += fmt.Sprintf(" (exit %d)", g.exit)
+	}
+	if g.signature != "" {
+		out += ", " + g.signature
 	}
 	return out
 }
@@ -199,7 +338,7 @@ func newest(run []Stop) []string {
 		if len(out) == maxShown {
 			break
 		}
-		line := fmt.Sprintf("task %s stopped %s: %s", fleet.NameOf(s.TaskARN), s.StoppedAt.UTC().Format(time.RFC3339), blame(s))
+		line := fmt.Sprintf("task %s stopped %s: %s", fleet.NameOf(s.TaskARN), s.StoppedAt.UTC().Format(time.RFC3339), guiltOf(s))
 		if sig, ok := fatalSignature(s.Verdict.Signatures); ok {
 			line += ": " + sig.Line
 		}

@@ -129,7 +129,13 @@ func (s *Stop) judgeLogs(logs map[fleet.LogRef]fleet.Tail, p Policy) {
 		s.say(sig.evidence())
 	}
 	s.accuse(p.Knowledge)
-	s.Tail = tailOf(s.tailContainer(lines), lines, s.Verdict.Signatures, p.TailLines)
+	shown := s.tailContainer(lines)
+	s.Tail = tailOf(shown, lines, s.Verdict.Signatures, p.TailLines)
+	for _, src := range s.Sources {
+		if src.Container.Name == shown && len(s.Tail) > 0 {
+			s.Log = src.Ref
+		}
+	}
 	s.Sources = nil
 }
 
@@ -174,7 +180,7 @@ func (s *Stop) tailContainer(lines map[string][]string) string {
 	return ""
 }
 
-const afterSignature = 4 // lines that are kept after the one that shows the crash
+const afterSignature = 8 // lines that are kept after the one that shows the crash, so that its trace names the code
 
 // tailOf keeps the last n lines, masked; where the line that shows the crash came earlier, it and the next few stand in
 // front in place of as many.
@@ -190,7 +196,7 @@ func tailOf(container string, lines map[string][]string, sigs []Signature, n int
 	var out []string
 	from := max(0, len(all)-n)
 	if at >= 0 && at < from {
-		head := min(at+1+afterSignature, len(all))
+		head := min(at+1+min(afterSignature, n*2/3), len(all))
 		from = max(head, len(all)-max(0, n-(head-at)))
 		out = maskAll(all[at:head])
 	}

@@ -41,8 +41,12 @@ func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
 		}
 	}
 	j.Wants = wants(stops, o)
+	j.Short = shortSince(o, h.Short)
 	if !o.Gone {
-		c := court{o: o, h: h, p: p, now: now, stops: byTime(stops)}
+		for _, s := range j.New {
+			recorded[s.TaskARN] = true
+		}
+		c := court{o: o, h: h, p: p, now: now, stops: byTime(stops), known: recorded, short: j.Short}
 		j.Claims = slices.Concat(c.silentChurn(), c.sidecarCrashes(), c.sidecarsDown())
 	}
 	return j
@@ -119,7 +123,7 @@ func stopOf(t fleet.Task, o fleet.Observation, p Policy) Stop {
 	}
 	s := Stop{
 		TaskARN: t.ARN, TaskDefinition: t.TaskDefinition, StartedAt: t.StartedAt, StoppingAt: t.StoppingAt, StoppedAt: t.EndedAt(),
-		Lifetime: t.Lifetime(), Verdict: Explain(in, p.Knowledge),
+		Lifetime: t.Lifetime(), Zone: t.AvailabilityZone, Node: t.ContainerInstance, Verdict: Explain(in, p.Knowledge),
 	}
 	if strings.HasPrefix(t.StartedBy, "ecs-svc/") {
 		s.Deployment = t.StartedBy

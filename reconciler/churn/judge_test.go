@@ -61,7 +61,7 @@ func (w *world) judge(o fleet.Observation) Judgement {
 		i := slices.IndexFunc(w.h.Stops, func(was Stop) bool { return was.TaskARN == s.TaskARN })
 		w.h.Stops[i] = s
 	}
-	w.h.Held = j.Held
+	w.h.Held, w.h.Short = j.Held, j.Short
 	return j
 }
 
@@ -191,7 +191,7 @@ func TestJudgeSeverity(t *testing.T) {
 	}{
 		{"spread", spread, 4, 4, finding.Warning},
 		{"storm", burst, 4, 4, finding.Critical},
-		{"tasks are missing", spread, 4, 3, finding.Critical},
+		{"a task is missing at one look", spread, 4, 3, finding.Warning},
 		{"one-task service, up", spread, 1, 1, finding.Warning},
 		{"one-task service, down", spread, 1, 0, finding.Critical},
 	} {
@@ -298,31 +298,54 @@ func TestJudgeIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestRate(t *testing.T) {
-	// Garwood's table for n = 3: 0.818 and 7.754 (one-sided 95 %).
-	r := rateOf(3, 1, 24*time.Hour)
-	if r.per != 3 || r.low < 0.8176 || r.low > 0.8178 || r.high < 7.753 || r.high > 7.755 {
-		t.Errorf("rate %+v", r)
+// Missing tasks are critical once they stay missing; a deployment under way and a partial look count for nothing.
+func TestJudgeSeverityStaysShort(t *testing.T) {
+	spread := []fleet.Task{crash(1, -10*time.Hour, 5*time.Hour), crash(2, -5*time.Hour, 5*time.Hour), crash(3, -time.Minute, 5*time.Hour)}
+	for _, c := range []struct {
+		name string
+		at   time.Duration // of the second look
+		edit func(*fleet.Observation)
+		want finding.Severity
+	}{
+		{"still, a minute later", time.Minute, func(*fleet.Observation) {}, finding.Warning},
+		{"still, five minutes later", 5 * time.Minute, func(*fleet.Observation) {}, finding.Critical},
+		{"back by then", 5 * time.Minute, func(o *fleet.Observation) { o.Service.Running = 4 }, finding.Warning},
+		{"a deployment goes on", 5 * time.Minute, func(o *fleet.Observation) { o.Service.Deployments[0].RolloutState = fleet.RolloutInProgress }, finding.Warning},
+		{"long after the last death", 20 * time.Hour, func(o *fleet.Observation) { o.Service.Deployments[0].CreatedAt = at(19 * time.Hour) }, finding.Warning},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := world{h: History{Since: at(-24 * time.Hour)}, p: policy()}
+			first := look(0, spread...)
+			first.Service.Running = 3
+			w.judge(first)
+			o := look(c.at)
+			o.Service.Running = 3
+			c.edit(&o)
+			if j := w.judge(o); len(j.Claims) == 0 || j.Claims[0].Severity != c.want {
+				t.Errorf("claims %s, want %s", claimed(j.Claims), c.want)
+			}
+		})
 	}
-	if r := rateOf(0, 0, 0); r.low != 0 || r.high <= 0 {
-		t.Errorf("rate of nothing %+v", r)
+	part := look(0)
+	part.Complete, part.Service.Running = false, 3
+	if got := shortSince(part, time.Time{}); !got.IsZero() {
+		t.Errorf("a partial look says that tasks are missing since %s", got)
 	}
 }
 
-func TestLifetimes(t *testing.T) {
-	d := []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}
-	if got := quantile(d, 0.5); got != 2*time.Hour {
-		t.Errorf("median %v", got)
-	}
-	if got := quantile(d, 0.95); got != 2*time.Hour+54*time.Minute {
-		t.Errorf("95th %v", got)
-	}
-	if got := span(nil); got != "" {
-		t.Errorf("span of nothing %q", got)
-	}
-	for d, want := range map[time.Duration]string{0: "0 s", 61 * time.Second: "1 min 1 s", 6*time.Hour + 30*time.Minute: "6 h 30 min", 50 * time.Hour: "2 d 2 h", time.Hour: "1 h"} {
-		if got := human(d); got != want {
-			t.Errorf("human(%v) = %q, want %q", d, got, want)
+// A one-task service was down from the death to its replacement's start, whether or not a look fell into the gap.
+func TestJudgeSeverityOfOneTask(t *testing.T) {
+	spread := []fleet.Task{crash(1, -15*time.Hour, 5*time.Hour), crash(2, -9*time.Hour, 5*time.Hour), crash(3, -time.Hour, 5*time.Hour)}
+	replaced, outlived := running(9), running(9)
+	replaced.StartedAt = at(-58 * time.Minute)
+	for name, c := range map[string]struct {
+		task fleet.Task
+		want finding.Severity
+	}{"replaced after the death": {replaced, finding.Critical}, "scaled in from two": {outlived, finding.Warning}} {
+		o := look(0, append(slices.Clone(spread), c.task)...)
+		o.Service.Desired, o.Service.Running = 1, 1
+		if j := Judge(o, History{Since: at(-24 * time.Hour)}, policy(), o.At); j.Claims[0].Severity != c.want {
+			t.Errorf("%s: %s", name, claimed(j.Claims))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package churn
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,17 +23,18 @@ func (c court) sidecarCrashes() []finding.Claim {
 	var out []finding.Claim
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		own := keep(deaths, func(s Stop) bool { return s.Verdict.Culprit.Container == name })
-		fresh, kept := c.clock(own)
+		r := c.runOf(own)
+		fresh, kept, clears := c.clock(r)
 		if !fresh && !kept {
 			continue
 		}
-		run := c.episode(own)
-		last := run[len(run)-1]
-		out = append(out, finding.Claim{
-			Type: finding.SidecarCrash, Subject: name, Severity: finding.Warning, Reason: crashReason(run), Message: c.crashMessage(name, run),
-			Evidence: newest(run), Since: run[0].StoppedAt, Count: len(run),
-			Keeps: !fresh || last.StoppedAt.Before(c.now.Add(-c.p.Window)),
-		})
+		claim := finding.Claim{
+			Type: finding.SidecarCrash, Subject: name, Severity: finding.Warning, Reason: crashReason(r.stops), Message: c.crashMessage(name, r),
+			Evidence: newest(r.stops), Since: r.stops[0].StoppedAt, Count: len(r.stops),
+			Keeps: !fresh || r.last().StoppedAt.Before(c.now.Add(-c.p.Window)), Detail: c.detail(r, clears),
+		}
+		claim.Rate = c.rate(own).finding()
+		out = append(out, claim)
 	}
 	return out
 }
@@ -63,20 +65,20 @@ func camel(name string) string {
 	return out.String()
 }
 
-func (c court) crashMessage(name string, run []Stop) string {
-	last := run[len(run)-1]
+func (c court) crashMessage(name string, r run) string {
+	last := r.last()
 	m := fmt.Sprintf("sidecar %s", Mask(name))
 	if last.Image != "" {
 		m += " (" + Mask(last.Image) + shortDigest(last.ImageDigest) + ")"
 	}
-	m += fmt.Sprintf(" took %d task(s) down since %s", len(run), run[0].StoppedAt.UTC().Format(time.RFC3339))
+	m += fmt.Sprintf(" took %d task(s) down since %s", len(r.stops), r.stops[0].StoppedAt.UTC().Format(time.RFC3339))
 	if code := last.Verdict.Culprit.ExitCode; code != nil {
 		m += fmt.Sprintf(", last with exit %d", *code)
 	}
-	if sig, ok := lastCrash(run); ok {
+	if sig, ok := lastCrash(r.stops); ok {
 		m += ": " + sig.Line
 	}
-	if life := span(lifetimes(run)); life != "" {
+	if life := r.span(); life != "" {
 		m += "; tasks die " + life
 	}
 	if set := c.sampler(last.TaskDefinition); set != "" {
@@ -110,10 +112,11 @@ func (c court) sampler(definition string) string {
 	return ""
 }
 
-// dead is one sidecar found stopped inside running tasks.
+// dead is one container found stopped inside running tasks.
 type dead struct {
 	tasks []fleet.Task
 	last  fleet.Container
+	image string // as the task ran it, or the definition has it
 }
 
 // sidecarsDown claims, per container, that it is dead while its task runs on. Only the definition tells a container that
@@ -128,15 +131,16 @@ func (c court) sidecarsDown() []finding.Claim {
 		}
 		for _, box := range t.Containers {
 			if c.isDown(t, d, box) {
-				is := down[box.Name]
-				is.tasks, is.last = append(is.tasks, t), box
+				is, def := down[box.Name], fleet.ContainerDefinition{}
+				def, _ = d.Container(box.Name)
+				is.tasks, is.last, is.image = append(is.tasks, t), box, cmp.Or(box.Image, def.Image)
 				down[box.Name] = is
 			}
 		}
 	}
 	var out []finding.Claim
 	for _, name := range slices.Sorted(maps.Keys(down)) {
-		out = append(out, downClaim(name, down[name]))
+		out = append(out, c.downClaim(name, down[name]))
 	}
 	return out
 }
@@ -161,18 +165,27 @@ func (c court) isDown(t fleet.Task, d fleet.Definition, box fleet.Container) boo
 	return true
 }
 
-func downClaim(name string, d dead) finding.Claim {
+func (c court) downClaim(name string, d dead) finding.Claim {
 	code := "without an exit code"
 	if d.last.ExitCode != nil {
 		code = fmt.Sprintf("with exit %d", *d.last.ExitCode)
 	}
-	m := fmt.Sprintf("sidecar %s is dead inside %d running task(s), ended %s; since when is unknown, and it stays so until the task is replaced", Mask(name), len(d.tasks), code)
+	known := c.p.Knowledge.Sidecar(name, d.image)
+	m := fmt.Sprintf("sidecar %s is dead inside %d running task(s), ended %s, and nothing starts it again until the task is replaced. Silently lost meanwhile: %s",
+		Mask(name), len(d.tasks), code, lostWith(name, d.image, known))
 	if d.last.Reason != "" {
-		m += ": " + Mask(d.last.Reason)
+		m += ". AWS says: " + Mask(d.last.Reason)
 	}
 	var tasks []string
 	for _, t := range d.tasks[:min(len(d.tasks), maxShown)] {
-		tasks = append(tasks, "task "+t.ID())
+		line := "task " + t.ID()
+		if t.Ran() {
+			line += " runs since " + t.StartedAt.UTC().Format(time.RFC3339) + "; when its " + Mask(name) + " ended, AWS does not tell"
+		}
+		tasks = append(tasks, line)
 	}
-	return finding.Claim{Type: finding.SidecarDown, Subject: name, Severity: finding.Warning, Reason: "SidecarStopped", Message: m, Evidence: tasks, Count: len(d.tasks)}
+	newest := d.tasks[len(d.tasks)-1]
+	return finding.Claim{Type: finding.SidecarDown, Subject: name, Severity: finding.Warning, Reason: "SidecarStopped", Message: m, Evidence: tasks,
+		Count: len(d.tasks), Detail: finding.Detail{Cause: &finding.Cause{Container: Mask(name), Sidecar: known, ExitCode: d.last.ExitCode,
+			Image: Mask(d.image), ImageDigest: d.last.ImageDigest, TaskDefinition: newest.TaskDefinition}}}
 }

@@ -66,6 +66,7 @@ type Claim struct {
 	// Keeps marks a claim too weak to open a finding and strong enough to keep an open one open: the gap between the
 	// two is what stops findings from flapping.
 	Keeps bool
+	Detail
 }
 
 // Finding is one condition of one service (or of one target, where the key has no service).
@@ -85,6 +86,7 @@ type Finding struct {
 	// after a restart the looks are counted afresh.
 	Missed time.Time `json:"-"`
 	Count  int
+	Detail
 }
 
 // Open tells whether the finding stands: open, or unknown since it was open.

@@ -39,6 +39,9 @@ func TestMerge(t *testing.T) {
 	claim := Claim{Type: SilentChurn, Severity: Warning, Since: now.Add(-2 * time.Hour), Count: 4}
 	keeps := claim
 	keeps.Keeps = true
+	old, news := claim, claim
+	old.Last, news.Last = now.Add(-3*time.Hour), now.Add(-time.Hour)
+	knew := func(f Finding) Finding { f.Last = now.Add(-3 * time.Hour); return f }
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for name, c := range map[string]struct {
 		was    []Finding
@@ -53,6 +56,9 @@ func TestMerge(t *testing.T) {
 		"a weak claim keeps open":                         {[]Finding{open(True, ago(time.Hour))}, []Claim{keeps}, full, True, ago(time.Hour)},
 		"a weak claim does not reopen":                    {[]Finding{closed(ago(time.Hour))}, []Claim{keeps}, full, False, ago(time.Hour)},
 		"a claim reopens, with its own beginning":         {[]Finding{closed(ago(time.Hour))}, []Claim{claim}, full, True, ago(2 * time.Hour)},
+		"a closed one knew all of it":                     {[]Finding{knew(closed(ago(time.Hour)))}, []Claim{old}, full, False, ago(time.Hour)},
+		"however long ago it closed":                      {[]Finding{knew(closed(ago(30 * 24 * time.Hour)))}, []Claim{old}, full, False, ago(time.Hour)},
+		"a closed one, and news":                          {[]Finding{knew(closed(ago(time.Hour)))}, []Claim{news}, full, True, ago(2 * time.Hour)},
 		"unknown becomes open again":                      {[]Finding{open(Unknown, ago(time.Hour))}, []Claim{claim}, full, True, ago(time.Hour)},
 		"no claim on a partial view is unknown":           {[]Finding{open(True, ago(time.Hour))}, nil, part, Unknown, ago(time.Hour)},
 		"one complete look without it closes nothing":     {[]Finding{open(True, ago(5*time.Minute))}, nil, full, True, ago(time.Hour)},

@@ -19,7 +19,7 @@ const (
 // Merge gives the findings of one key after one look:
 //
 //	claim          was       complete look    becomes
-//	opens          -/closed  any              True, first seen at the claim's Since
+//	opens          -/closed  any              True, first seen at the claim's Since; a closed one only on newer evidence
 //	opens, keeps   open      any              True
 //	keeps          -/closed  any              unchanged
 //	none           open      no               Unknown: nothing may be concluded
@@ -38,13 +38,14 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		id := [2]string{f.Type, f.Subject}
 		c, ok := claimed[id]
 		switch {
-		case ok && (f.Open() || !c.Keeps):
+		case ok && (f.Open() || !c.Keeps && c.news(f)):
 			out = append(out, f.refresh(c, seen, now))
 			delete(claimed, id)
 		case f.Open():
 			out = append(out, f.without(seen, now))
-		case now.Sub(f.ClosedAt) < keepClosed:
+		case ok || now.Sub(f.ClosedAt) < keepClosed:
 			out = append(out, f)
+			delete(claimed, id) // nothing new, or too weak
 		}
 	}
 	for _, c := range claims {
@@ -57,6 +58,10 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 	return out
 }
 
+// news tells whether the claim rests on something that the closed finding did not know: what was over by the evidence
+// does not begin again by the same evidence.
+func (c Claim) news(f Finding) bool { return c.Last.IsZero() || c.Last.After(f.Last) }
+
 func (f Finding) refresh(c Claim, seen fleet.Seen, now time.Time) Finding {
 	if !f.Open() {
 		f.FirstSeen = c.Since
@@ -67,7 +72,7 @@ func (f Finding) refresh(c Claim, seen fleet.Seen, now time.Time) Finding {
 	}
 	f.Status, f.LastSeen, f.Missed = True, seen.At, time.Time{}
 	f.Severity, f.Reason, f.Message, f.Evidence = c.Severity, c.Reason, c.Message, c.Evidence
-	f.Count = cmp.Or(c.Count, 1)
+	f.Count, f.Detail = cmp.Or(c.Count, 1), c.Detail
 	return f
 }
 

@@ -131,7 +131,8 @@ func taskOf(f fields) Task {
 		TaskDefinition: f.str("taskDefinitionArn"), LastStatus: f.str("lastStatus"), DesiredStatus: f.str("desiredStatus"),
 		StopCode: f.str("stopCode"), StoppedReason: f.str("stoppedReason"), LaunchType: f.str("launchType"),
 		CapacityProvider: f.str("capacityProviderName"), AvailabilityZone: f.str("availabilityZone"),
-		Connectivity: f.str("connectivity"), Health: f.str("healthStatus"),
+		ContainerInstance: NameOf(f.str("containerInstanceArn")),
+		Connectivity:      f.str("connectivity"), Health: f.str("healthStatus"),
 		CreatedAt: f.time("createdAt"), StartedAt: f.time("startedAt"), StoppingAt: f.time("stoppingAt"),
 		ExecutionStopped: f.time("executionStoppedAt"), StoppedAt: f.time("stoppedAt"),
 	}

@@ -25,15 +25,17 @@ type Task struct {
 	LaunchType       string
 	CapacityProvider string
 	AvailabilityZone string
-	Connectivity     string
-	Health           string
-	CreatedAt        time.Time // entered PENDING
-	StartedAt        time.Time // PENDING to RUNNING; zero: it never ran
-	StoppingAt       time.Time
-	ExecutionStopped time.Time // an essential container's exit
-	StoppedAt        time.Time
-	Version          int64 // grows with each change; orders events of one task
-	Containers       []Container
+	// ContainerInstance is the id of the host's container instance; "" on Fargate.
+	ContainerInstance string
+	Connectivity      string
+	Health            string
+	CreatedAt         time.Time // entered PENDING
+	StartedAt         time.Time // PENDING to RUNNING; zero: it never ran
+	StoppingAt        time.Time
+	ExecutionStopped  time.Time // an essential container's exit
+	StoppedAt         time.Time
+	Version           int64 // grows with each change; orders events of one task
+	Containers        []Container
 }
 
 // Container is one container of a task. It tells neither when it started nor whether it is essential: that is in the

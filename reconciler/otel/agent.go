@@ -1,7 +1,6 @@
 package otel
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,16 +9,20 @@ import (
 
 // agent is a telemetry agent known by its image.
 type agent struct {
+	Name   string   // as its makers call it
 	Images []string // ends of the repository's last part, without registry and tag
 	Ports  []int    // what it serves in the recipes AWS and its makers publish
-	Fixed  []repair // crashes and the version that ended them, newest first
+	Fixed  []repair // crashes and the version that ended them, newest first; those without one last
 }
 
-// repair is one crash of an agent and the first version without it.
+// repair is one crash of an agent and the first version without it. It is the one table of them: lint, findings and scans
+// read it.
 type repair struct {
-	In    version
+	In    version // zero: not fixed yet
 	Crash string
 	Ref   string
+	Shows string // what the log line of such a crash holds
+	Frame string // what its trace names; "": not known
 }
 
 // version is major, minor, patch of an image tag such as 1.300058.0b1088.
@@ -32,20 +35,26 @@ var oldest = version{1, 300000, 0}
 // and 4316, OTLP 4317 and 4318.
 var telemetryPorts = []int{2000, 4315, 4316, 4317, 4318}
 
-// agents, with the crashes listed in the release notes and pull requests of aws/amazon-cloudwatch-agent.
+// agents, with the crashes listed in the release notes, issues and pull requests of aws/amazon-cloudwatch-agent and
+// aws-observability/aws-otel-collector.
 var agents = []agent{
 	{
-		Images: []string{"cloudwatch-agent"}, Ports: []int{2000, 4315, 4316},
+		Name: "CloudWatch agent", Images: []string{"cloudwatch-agent"}, Ports: []int{2000, 4315, 4316},
 		Fixed: []repair{
-			{version{1, 300059, 0}, "concurrent map writes in the Application Signals metrics limiter", "PR #1758"},
-			{version{1, 300057, 0}, "panic in the Application Signals processor, concurrent map writes in the logs output", "PR #1704, PR #1707"},
-			{version{1, 300052, 0}, "concurrent map read and map write in the entity store", "PR #1484"},
-			{version{1, 300051, 0}, "concurrent map writes in entity attributes", "PR #1434"},
+			{version{1, 300059, 0}, "concurrent map writes in the Application Signals metrics limiter", "PR #1758", "concurrent map writes", "cardinalitycontrol"},
+			{version{1, 300057, 0}, "concurrent map writes in the logs output", "PR #1707", "concurrent map writes", "cloudwatchlogs.(*CloudWatchLogs).getDest"},
+			{version{1, 300057, 0}, "panic in the Application Signals processor", "PR #1704", "panic:", "cases.Caser"},
+			{version{1, 300052, 0}, "concurrent map read and map write in the entity store", "issue #1479, PR #1484", "concurrent map read and map write", "entitystore"},
+			{version{1, 300051, 0}, "concurrent map writes in entity attributes", "PR #1434", "concurrent map writes", "entityattributes"},
+			{version{}, "memory grows until the agent is killed", "issue #264", "OutOfMemory", ""},
 		},
 	},
-	{Images: []string{"aws-xray-daemon", "xray-daemon"}, Ports: []int{2000}},
-	{Images: []string{"aws-otel-collector"}, Ports: []int{2000, 4317, 4318}},
-	{Images: []string{"opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "otelcol"}, Ports: []int{4317, 4318}},
+	{Name: "X-Ray daemon", Images: []string{"aws-xray-daemon", "xray-daemon"}, Ports: []int{2000}},
+	{
+		Name: "AWS Distro for OpenTelemetry collector", Images: []string{"aws-otel-collector", "adot-collector"}, Ports: []int{2000, 4317, 4318},
+		Fixed: []repair{{version{}, "concurrent map writes", "aws-observability/aws-otel-collector issue #3088", "concurrent map writes", ""}},
+	},
+	{Name: "OpenTelemetry collector", Images: []string{"opentelemetry-collector", "opentelemetry-collector-contrib", "otel-collector", "otelcol"}, Ports: []int{4317, 4318}},
 }
 
 // agentOf is the agent that image is, by the last part of its repository, so that mirrors are known too.
@@ -101,12 +110,5 @@ func (a agent) missing(image string) []repair {
 	if !ok || v.before(oldest) {
 		return nil
 	}
-	var out []repair
-	for _, r := range a.Fixed {
-		if v.before(r.In) {
-			out = append(out, r)
-		}
-	}
-	slices.SortStableFunc(out, func(x, y repair) int { return cmp.Compare(y.In[1], x.In[1]) })
-	return out
+	return slices.DeleteFunc(slices.Clone(a.Fixed), func(r repair) bool { return !v.before(r.In) })
 }

@@ -21,7 +21,7 @@ func Judge(f Facts, p Policy, now time.Time) Service {
 		Target: f.Target, Cluster: f.Cluster, Service: f.Key.Service, TaskDefinition: fleet.NameOf(f.Service.TaskDefinition),
 		Desired: f.Service.Desired, Running: f.Service.Running, Deaths: len(r.deaths), NamedDeaths: len(named(r.deaths)), PlannedStops: r.planned,
 		Proof: proofOf(f), Owner: f.Definitions[f.Service.TaskDefinition].RegisteredBy,
-		Settings: []otel.Problem{}, Cures: []Cure{}, Findings: []Finding{}, Alarms: []Told{}, Gaps: append([]Gap{}, f.Gaps...),
+		Settings: []otel.Problem{}, Cures: []finding.Cure{}, Findings: []Finding{}, Alarms: []Told{}, Gaps: append([]Gap{}, f.Gaps...),
 	}
 	if o != nil {
 		rate := o.rate(f, r, now)

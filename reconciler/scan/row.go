@@ -36,7 +36,7 @@ type Service struct {
 	Culprit        *Culprit       `json:"culprit"`
 	Settings       []otel.Problem `json:"settings"`
 	Proof          Proof          `json:"proof"`
-	Cures          []Cure         `json:"cures"`
+	Cures          []finding.Cure `json:"cures"`
 	Owner          string         `json:"owner"` // who registered the running revision, as ECS says; "": not told
 	Findings       []Finding      `json:"findings"`
 	Alarms         []Told         `json:"alarms"`
