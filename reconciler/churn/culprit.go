@@ -101,7 +101,7 @@ func culprit(f facts, cause Cause, k *Knowledge, sigs []Signature) (*fleet.Conta
 	case EssentialContainerExited:
 		return f.byEvidence(k, sigs)
 	case OOMKilled:
-		return f.byReason(memoryText.MatchString)
+		return f.outOfMemory()
 	case ImagePull:
 		return f.pulling()
 	case ResourceInit:
@@ -193,6 +193,28 @@ func (f facts) byReason(match func(string) bool) (*fleet.Container, string) {
 		return found, "its reason says so: " + Mask(found.Reason)
 	}
 	return f.only()
+}
+
+// outOfMemory is the container whose reason speaks of memory or, where only the task's text does, the one that SIGKILL ended:
+// it is what the kernel sends.
+func (f facts) outOfMemory() (*fleet.Container, string) {
+	c, why := f.byReason(memoryText.MatchString)
+	if c != nil {
+		return c, why
+	}
+	for i := range f.Task.Containers {
+		if code := f.Task.Containers[i].ExitCode; code == nil || *code != 137 {
+			continue
+		}
+		if c != nil {
+			return nil, why
+		}
+		c = &f.Task.Containers[i]
+	}
+	if c == nil {
+		return nil, why
+	}
+	return c, "the text speaks of memory, and it alone was killed (137)"
 }
 
 func (f facts) only() (*fleet.Container, string) {

@@ -41,8 +41,8 @@ func Explain(in Input, k *Knowledge) Verdict {
 	if !v.Planned {
 		v.blame(f, k)
 	}
-	if v.Confidence == High && in.Task.StopCode == "" && !v.Planned {
-		v.Confidence = Medium
+	if v.Confidence != Low && f.code == "" && !v.Planned {
+		v.Confidence = Low
 		v.Evidence = append(v.Evidence, "no stop code was given: an operator's free text could read the same")
 	}
 	for _, s := range v.Signatures {

@@ -87,6 +87,7 @@ var prefixes = []struct {
 	{regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?) +`), func(r *record, m []string) { r.at, r.stamped = stamp(m[1]), true }},
 	{regexp.MustCompile(`^\[?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?(?:\s+|$|:\s)`), func(r *record, m []string) { r.at = stamp(m[1]) }},
 	{regexp.MustCompile(`^\d\d:\d\d:\d\d(?:[.,]\d+)?\s+`), nil},
+	{regexp.MustCompile(`^\d{13}(?:,"?|\s+)`), nil}, // milliseconds, as exports of CloudWatch Logs have them
 	{regexp.MustCompile(`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./-]+(?:\[\d+\])?: )?`), nil},
 	{regexp.MustCompile(`^(?:stdout|stderr) [FP] `), nil},             // container runtime interface
 	{regexp.MustCompile(`^[\w.-]+/[\w.-]+/[0-9a-f-]{32,36}\s+`), nil}, // a stream's name, as "aws logs tail" shows it
@@ -97,10 +98,14 @@ var prefixes = []struct {
 	{regexp.MustCompile(`^([DIWE])! `), func(r *record, m []string) { r.level = levelOf(m[1]) }},                                            // telegraf, CloudWatch agent
 	{regexp.MustCompile(`^\[\s*(?i:(trace|debug|info|notice|warn|warning|error|err|fatal|critical|crit|alert|emerg))\s*\]\s*`), func(r *record, m []string) { r.level = levelOf(m[1]) }},
 	{regexp.MustCompile(`^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL|CRITICAL|SEVERE|PANIC)(?:[\t:|]\s*|\s+- |\s{2,}|\s+\[|\s+(?:[\w.$@/-]+:\d+|[a-z][\w$]*(?:\.[\w$]+)+)\s+)`), func(r *record, m []string) { r.level = levelOf(m[1]) }},
-	{regexp.MustCompile(`^(debug|info|warn|error|fatal|panic|dpanic)(?:\t|\s{2,})`), func(r *record, m []string) { r.level = levelOf(m[1]) }}, // zap's console
+	{regexp.MustCompile(`^(debug|info|warn|error|fatal|panic|dpanic)(?:\t|\s{2,})`), func(r *record, m []string) { r.level = levelOf(m[1]) }},               // zap's console
+	{regexp.MustCompile(`^\[[^\]]{1,60}[ :](DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:/[\w-]+)?\]\s*`), func(r *record, m []string) { r.level = levelOf(m[1]) }}, // Celery
 	{regexp.MustCompile(`^\[[^\]\s][^\]]{0,80}\]\s*`), nil}, // thread, module, pid; not Go's [signal …], see strip
 	{regexp.MustCompile(`^[\w@./-]+\.(?:go|cc|c|py|rs):\d+[:\]]?\s+`), nil},
 }
+
+// leading is a level's word in front of a message: it tells the level, but may belong to what is said.
+var leading = regexp.MustCompile(`^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL) [a-zA-Z]`)
 
 // strip takes off prefixes and unwraps structured lines.
 func (r *record) strip() {
@@ -116,6 +121,9 @@ func (r *record) strip() {
 			r.unwrapLogfmt()
 			return
 		case !r.stripOne():
+			if m := leading.FindStringSubmatch(r.text); m != nil && r.level == none {
+				r.level = levelOf(m[1])
+			}
 			r.unquote()
 			return
 		}
@@ -163,19 +171,31 @@ func (r *record) unwrapJSON() bool {
 		}
 		return ""
 	}
-	if l := first("level", "severity", "lvl", "levelname", "log.level", "@l", "loglevel"); l != "" {
+	if l := first("level", "severity", "lvl", "levelname", "log.level", "@l", "loglevel", "Level"); l != "" {
 		r.level = levelOf(l)
-	} else if _, ok := m["level"].(float64); ok {
-		r.level = bad // pino and bunyan write numbers; what matters is that a logger wrote the line
+	} else if n, ok := m["level"].(float64); ok {
+		r.level = levelOfNumber(n)
+	} else if l := inner(m, "log", "level"); l != "" { // Elastic Common Schema
+		r.level = levelOf(l)
 	}
 	if t, err := time.Parse(time.RFC3339Nano, first("ts", "time", "timestamp", "@timestamp")); err == nil {
 		r.at = t
 	}
-	r.text = strings.TrimRight(first("msg", "message", "log", "@m", "textPayload", "event"), "\r\n")
+	r.text = strings.TrimRight(first("msg", "message", "log", "@m", "textPayload", "event", "short_message", "RenderedMessage"), "\r\n")
+	if r.text == "" {
+		r.text = inner(m, "fields", "message") // Rust's tracing
+	}
 	if e := first("error", "err", "error.message", "exception"); e != "" {
 		r.text += ": " + e
 	}
 	return true
+}
+
+// inner is the text at m[object][key], or "".
+func inner(m map[string]any, object, key string) string {
+	in, _ := m[object].(map[string]any)
+	s, _ := in[key].(string)
+	return s
 }
 
 var (
@@ -222,6 +242,24 @@ func levelOf(s string) level {
 		return worst
 	}
 	return info
+}
+
+// levelOfNumber reads the levels of pino and bunyan (10 to 60) and of syslog (0 to 7).
+func levelOfNumber(n float64) level {
+	syslog := []level{worst, worst, worst, bad, warn, info, info, debug}
+	switch {
+	case n >= 0 && int(n) < len(syslog):
+		return syslog[int(n)]
+	case n < 30:
+		return debug
+	case n < 40:
+		return info
+	case n < 50:
+		return warn
+	case n < 60:
+		return bad
+	}
+	return worst
 }
 
 var oneForm = strings.NewReplacer("/", "-", "T", " ", ",", ".")

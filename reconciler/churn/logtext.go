@@ -21,8 +21,8 @@ var (
 	// recovered is what frameworks write when they caught a panic.
 	recovered = re(`(?i)http: panic serving|\brecover(?:ed|ing)?\b.*\bpanic|\bpanic(?:ked)?\b.*\brecover(?:ed)?\b|\[recovery\]|runtime/debug\.(?:Stack|PrintStack)|debug\.Stack\(|observed a panic|caught panic|handled panic`)
 	// shutdownBegan is what processes write when they were asked to end.
-	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|^Handling signal: (?:term|int)`)
-	raceReport    = re(`^WARNING: DATA RACE|^Previous (?:write|read) at 0x`)
+	shutdownBegan = re(`(?i)\(SIGTERM\)|\b(?:received|got|caught|handling|on)\b.{0,24}\b(?:SIGTERM|SIGINT|signal 15|termination signal|shutdown signal|(?:stop|interrupt|terminated?) signal)|\bsignal: (?:terminated|interrupt)\b|\bsignal (?:terminated|SIGTERM)\b|^SIGTERM\b|\bexiting on signal|\bgraceful(?:ly)? (?:shut|stop|exit|terminat)|\bshutting down (?:gracefully|on|due to signal)|\bpreempted\b|\b(?:received|caught|got) signal:? (?:2|15)\b|\bsignal 15 \(SIGTERM\)|"signal": ?"(?:terminated|SIGTERM|interrupt)"|\bHandling signal: (?:term|int|quit)\b`)
+	raceReport    = re(`^(?:WARNING: )?DATA RACE$|^Previous (?:write|read) at 0x`)
 	warned        = re(`(?i)^(?:warn(?:ing)?\b|\(?deprecat)`)
 )
 
@@ -109,7 +109,7 @@ func (l logText) caughtNear(i int) bool {
 
 func (l logText) tracedAfter(i int) bool {
 	for _, r := range l.records[i+1 : min(len(l.records), i+6)] {
-		if r.shows(goroutine) {
+		if r.shows(goroutine) || r.text == "runtime stack:" {
 			return true
 		}
 	}
@@ -158,7 +158,7 @@ func (l logText) goesOn(i int) bool {
 }
 
 var pythonEnds = re(`Worker failed to boot|^Fatal Python error|Reason: (?:Worker|App) failed`)
-var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|processing)\b|internal server error`)
+var pythonLogged = re(`(?i)\b(?:exception|error) (?:in|on|while|during|handling|processing)\b|internal server error|\braised (?:error|exception|unexpected)\b|exception was never retrieved`)
 
 func (l logText) pythonDied(i int) bool {
 	for _, r := range l.records[i:] {
@@ -172,24 +172,98 @@ func (l logText) pythonDied(i int) bool {
 	if i > 0 && (l.records[i-1].level >= bad || l.records[i-1].shows(pythonLogged)) {
 		return false
 	}
-	return !l.goesOn(i)
+	end := l.exception(i + 1)
+	return end == len(l.records) || !l.records[end].shows(asked) && l.closes(end)
+}
+
+// closes tells whether all that follows may be the message of the exception at i, which has as many lines as it likes.
+func (l logText) closes(i int) bool {
+	rest := l.records[i+1:]
+	return !l.goesOn(i) || len(rest) <= 6 && !slices.ContainsFunc(rest, func(r record) bool { return r.level != none || !r.at.IsZero() })
+}
+
+// asked are the exceptions of a process that was told to end.
+var asked = re(`^(?:KeyboardInterrupt|SystemExit: 0|(?:asyncio\.exceptions\.)?CancelledError)\b`)
+
+var pythonChained = re(`^During handling of the above|^The above exception was`)
+
+// exception is the index of the line that ends a traceback whose frames begin at i, whatever the exception's name; where
+// another traceback is chained to it, of the last one. len(records): the tail is cut before it.
+func (l logText) exception(i int) int {
+	last := len(l.records)
+	for ; i < len(l.records); i++ {
+		switch r := l.records[i]; {
+		case r.text == "", strings.HasPrefix(r.text, " "):
+		case r.shows(pythonChained), strings.HasPrefix(r.text, "Traceback (most recent"):
+			last = len(l.records)
+		case last < len(l.records):
+			return last
+		default:
+			last = i
+		}
+	}
+	return last
 }
 
 func (l logText) rustDied(i int) bool {
-	if strings.HasPrefix(l.records[i].text, "thread 'main'") {
-		return true
+	for _, r := range l.records[i:] {
+		if strings.HasPrefix(r.text, "thread 'main'") && !l.livesOn(i) || r.shows(rustAborts) {
+			return true
+		}
 	}
-	return !l.goesOn(i)
+	end := i
+	for j, r := range l.records[i:] {
+		if r.shows(gaveUpText) {
+			return !l.livesOn(i + j)
+		}
+		if r.shows(rustNote) {
+			end = i + j // the panic's own message stands in between
+		}
+	}
+	return !l.livesOn(i) && !l.goesOn(end)
 }
+
+var rustNote = re(`^note: run with |^stack backtrace:`)
+
+var rustAborts = re(`^thread caused non-unwinding panic|^fatal runtime error: `)
 
 var worker = re(`(?i)\b(?:worker|child|children)\b|\bfork\b|Perhaps out of memory`)
 
-// notWorker: the line does not speak of a child process, which its parent replaces.
+// respawns is what parents write that start another child in the place of a dead one.
+var respawns = re(`(?i)\brespawn|\bstart(?:ing)? (?:\S+ )?worker\b|\bbooting worker\b|\brestarted again\b`)
+
+// notWorker: the line does not speak of a child process, which its parent replaces, and none near it does.
 func (l logText) notWorker(i int) bool {
-	return !l.records[i].shows(worker) && l.records[i].level != warn
+	return !l.records[i].shows(worker) && l.records[i].level != warn && l.notRespawned(i)
 }
 
-var gaveUpText = re(`(?i)application run finished|\bexiting\b|cannot start|failed to start|\bfatal\b|\baborting\b|unhandled|uncaught|^panic: |exit status [1-9]|shutting down with error`)
+func (l logText) notRespawned(i int) bool {
+	near := l.records[i:min(len(l.records), i+40)]
+	return !slices.ContainsFunc(near, func(r record) bool { return r.shows(respawns) })
+}
+
+// ended: no logger wrote the line, and nothing follows that only a living process writes.
+func (l logText) ended(i int) bool {
+	return i < l.shutdown && !l.livesOn(i)
+}
+
+// starved: it is no child's, and nothing shows that the process went on without the memory.
+func (l logText) starved(i int) bool { return l.notWorker(i) && !l.livesOn(i) }
+
+// endsOf: the process says near the line that it ends, or the line is an error that no logger wrote, and no more follows.
+func (l logText) endsOf(i int) bool {
+	r := l.records[i]
+	return !l.livesOn(i) && (l.gaveUp(i) || r.level == none && !r.stamped && r.shows(plainError) && len(l.records)-i <= 3)
+}
+
+var plainError = re(`(?i)^\W*(?:[\w./-]{1,40}: )?(?:config(?:uration)? )?(?:error|fatal|failed|invalid|missing|cannot|can't|unable|could not|bad)\b`)
+
+// turnedAway: the process says that it ends for want of credentials, or, as a command that is none's log, says no more.
+func (l logText) turnedAway(i int) bool {
+	return l.gaveUp(i) || l.records[i].level == none && len(l.records)-i <= 3 && !l.livesOn(i)
+}
+
+var gaveUpText = re(`(?i)application run finished|\bexiting\b|\bexit now\b|\bgiving up\b|\b(?:cannot|can't|could not|couldn't|unable to|failed to) (?:start|boot|continue|proceed)\b|\bfatal\b|\baborting\b|\bhas stopped\b|unhandled|uncaught|^panic: |\bexit(?:ed)?(?: with)? (?:error )?(?:code|status)[ =:]+[1-9]|shutting down with error|\bstart(?:up)? failed\b`)
 
 // refused: a start that cannot go on, as no later line of a living process shows.
 func (l logText) refused(i int) bool {
@@ -201,17 +275,21 @@ func (l logText) gaveUp(i int) bool {
 	if l.records[i].level == worst || l.records[i].shows(gaveUpText) {
 		return true
 	}
-	for _, r := range l.records[min(i+1, len(l.records)):min(len(l.records), i+4)] {
-		if r.shows(gaveUpText) {
+	next := min(i+1, len(l.records))
+	for j, r := range l.records[next:min(len(l.records), i+4)] {
+		if r.shows(gaveUpText) || next+j < l.shutdown && r.shows(shutsDown) {
 			return true
 		}
 	}
 	return false
 }
 
+// shutsDown is a shutdown that nobody asked for, where no signal was spoken of before.
+var shutsDown = re(`(?i)\bshut(?:ting)? ?down\b`)
+
 // goFrame is the place line of a Go stack trace; two of them show a trace that lost even its goroutine line.
 var goFrame = re(`^\s+\S+\.go:\d+ \+0x[0-9a-f]+`)
-var pythonFrame = re(`^\s*File "[^"]+", line \d+, in `)
+var pythonFrame = re(`^\s*File "[^"]+", line \d+(?:, in |$)`)
 var pythonError = re(`^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$)`)
 
 // add notes a signature seen at a line.

@@ -1,6 +1,8 @@
 package churn
 
 import (
+	"bytes"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +159,41 @@ func FuzzExplain(f *testing.F) {
 		}
 		if strings.EqualFold(code, "UserInitiated") && !v.Planned {
 			t.Errorf("an operator's stop is unplanned: %+v", v)
+		}
+	})
+}
+
+// Documents as explain reads them, from JSON to the verdict.
+func FuzzExplainDocuments(f *testing.F) {
+	text, err := os.ReadFile("testdata/cases.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := 0
+	for line := range bytes.Lines(text) {
+		if n++; n%5 == 0 {
+			f.Add(string(line))
+		}
+	}
+	f.Fuzz(func(t *testing.T, document string) {
+		for c := range fleet.Cases(strings.NewReader(document)) {
+			if c.Err != nil {
+				continue
+			}
+			in := Input{Service: c.Service, Logs: c.Logs}
+			if c.Task != nil {
+				in.Task = *c.Task
+			}
+			v := Explain(in, nil)
+			if v.Cause == "" || v.Confidence == "" || len(v.Evidence) == 0 || len(v.Evidence) > maxEvidence || len(v.Signatures) > maxSignatures {
+				t.Errorf("verdict %+v", v)
+			}
+			if v.Planned != v.Cause.Planned() || v.Planned && v.Culprit != nil {
+				t.Errorf("planned and cause do not go together: %+v", v)
+			}
+			if d := cmp.Diff(v, Explain(in, nil)); d != "" {
+				t.Errorf("the same input has two verdicts: %s", d)
+			}
 		}
 	})
 }

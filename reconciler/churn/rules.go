@@ -2,7 +2,6 @@ package churn
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"taskwarden/reconciler/fleet"
@@ -27,7 +26,7 @@ type ruling struct {
 type facts struct {
 	Input
 	code    string // lower case; "" where AWS gave none
-	text    string // lower case, without the leading "Service <name>: "
+	text    string // lower case, without a leading "Service <name>: " or stop code
 	reasons string // the containers' own reasons, lower case, one a line
 }
 
@@ -44,9 +43,18 @@ const (
 
 var servicePrefix = regexp.MustCompile(`^(?:\(service [^)]{1,255}\)|service [^:]{1,255}:)\s+`)
 
+// codePrefix is a stop code in front of the text, as consoles and scripts write the two together.
+var codePrefix = regexp.MustCompile(`^(taskfailedtostart|essentialcontainerexited|userinitiated|serviceschedulerinitiated|spotinterruption|terminationnotice|infrastructurehealth)(?:: ?|$)`)
+
 func factsOf(in Input) facts {
 	f := facts{Input: in, code: strings.ToLower(strings.TrimSpace(in.Task.StopCode))}
 	f.text = servicePrefix.ReplaceAllString(strings.ToLower(strings.Join(strings.Fields(in.Task.StoppedReason), " ")), "")
+	if m := codePrefix.FindStringSubmatch(f.text); m != nil {
+		f.text = f.text[len(m[0]):]
+		if f.code == "" {
+			f.code = m[1]
+		}
+	}
 	for _, c := range in.Task.Containers {
 		if c.Reason != "" {
 			f.reasons += strings.ToLower(c.Reason) + "\n"
@@ -60,6 +68,19 @@ func byText(cause Cause, expr, why string) func(facts) (ruling, bool) {
 	re := re(expr)
 	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.match(f.text, f.text) }
 }
+
+// byScheduler matches the stopped reason; where the service scheduler itself stopped the task, one word of it is enough:
+// the text is ECS's own then, however it may be worded next year. Names in it are the user's, and a failed check is one.
+func byScheduler(cause Cause, expr, word, why string) func(facts) (ruling, bool) {
+	re, one := re(expr), re(word)
+	return func(f facts) (ruling, bool) {
+		own := f.code == "serviceschedulerinitiated" && !strings.Contains(f.text, "health")
+		return ruling{cause, High, why}, re.match(f.text, f.text) || own && one.MatchString(names.ReplaceAllString(f.text, ""))
+	}
+}
+
+// names are the parts of a reason where users' own words stand: ARNs, and what is in brackets or quotes.
+var names = regexp.MustCompile(`\barn:\S+|\([^)]*\)|'[^']*'|"[^"]*"`)
 
 // byWords matches the stopped reason or, where the task did not stop for another's will, a container's reason.
 func byWords(cause Cause, expr, why string) func(facts) (ruling, bool) {
@@ -79,23 +100,23 @@ var rules = []rule{
 	{"host-deregistered", docErrors, "Container instance deregistration forced by user",
 		byText(HostDrain, `^container instance (?:[\w-]+ )?(?:was )?deregist`, "the container instance was deregistered")},
 	{"host-draining", docDrain, "Service web: container instance is in DRAINING state",
-		byText(HostDrain, `\bdraining (?:state|status)\b|\b(?:instance|host) (?:[\w-]+ )?(?:is|was|has been) (?:being )?(?:drain|draining|drained)\b|\bdrain(?:ing)? of (?:the )?(?:container )?(?:instance|host)`, "the task's host was drained")},
+		byScheduler(HostDrain, `\bdraining (?:state|status)\b|\b(?:instance|host) (?:[\w-]+ )?(?:is|was|has been) (?:being )?(?:drain|draining|drained)\b|\bdrain(?:ing)? of (?:the )?(?:container )?(?:instance|host)`, `\bdrain(?:ed|ing)?\b`, "the task's host was drained")},
 	{"maintenance", docRetire, "Service web: ECS is performing maintenance on the underlying infrastructure hosting the task",
-		byText(Maintenance, `\bperforming maintenance\b|\b(?:scheduled|due|marked) for retirement\b|\btask retirement\b|\b(?:being|was|been) retired\b|\bfargate (?:\w+ ){0,3}(?:maintenance|retirement|platform update)\b`, "AWS maintains the infrastructure under the task")},
+		byScheduler(Maintenance, `\bperforming maintenance\b|\b(?:scheduled|due|marked) for retirement\b|\btask retirement\b|\b(?:being|was|been) retired\b|\bfargate (?:\w+ ){0,3}(?:maintenance|retirement|platform update)\b`, `\bmaintenance\b|\bretire(?:d|ment)?\b`, "AWS maintains the infrastructure under the task")},
 	{"rebalancing", "Amazon ECS guide, Balancing a service across Availability Zones", "Task stopped by Availability Zone rebalancing",
-		byText(ScaleIn, `\b(?:availability zone|az|service) re-?balancing\b`, "ECS balances the service across Availability Zones")},
+		byScheduler(ScaleIn, `\b(?:availability zone|az|service) re-?balancing\b`, `\bre-?balanc(?:e|ed|ing)\b`, "ECS balances the service across Availability Zones")},
 	{"scaling", seenEvents, "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)", scalingStop},
 	{"operator", docCodes, "UserInitiated: Task stopped by user", operatorStop},
 	{"infrastructure-health", docCodes, "InfrastructureHealth", infrastructureStop},
 
 	{"elb-health-check", docErrors, "Task failed ELB health checks in (target-group arn:…)",
-		byText(ELBHealthCheck, `\belb health check|\bload balancer health check|\bunhealthy in \(?(?:target-group|elb)|\btarget[ -]group\b.*\bhealth check|\blattice\b.*\bhealth`, "the load balancer found the task unhealthy")},
+		byText(ELBHealthCheck, `\belb health ?check|\bload balancer health ?check|\bunhealthy in \(?(?:target-group|elb)|\btarget[ -]group\b.*\bhealth ?check|\blattice\b.*\bhealth`, "the load balancer found the task unhealthy")},
 	{"container-health-check", docErrors, "Task failed container health checks",
-		byText(ContainerHealthCheck, `\bcontainer health check|\bfail(?:ed|ing|s)? (?:its )?health check|\bhealth checks? failed`, "the container's own health check failed")},
+		byText(ContainerHealthCheck, `\bcontainer health ?check|\bfail(?:ed|ing|s)? (?:its )?health ?check|\bhealth ?checks? failed`, "the container's own health check failed")},
 	{"circuit-breaker", docBreaker, "ECS deployment circuit breaker: tasks failed to start.",
 		byText(CircuitBreaker, `\bcircuit breaker\b`, "the deployment circuit breaker ended the deployment")},
 	{"resource-init", docErrors, "ResourceInitializationError: unable to pull secrets or registry auth: …",
-		byWords(ResourceInit, `\bresourceinitializationerror\b`, "the task's resources could not be set up")},
+		byWords(ResourceInit, `\bresourceinitializationerror\b|\bunable to pull secrets\b`, "the task's resources could not be set up")},
 	{"out-of-memory", docErrors, "OutOfMemoryError: Container killed due to memory usage", memoryStop},
 	{"image-pull", docErrors, "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
 		byWords(ImagePull, `\bcannotpull\w*|\b(?:image|ref) pull (?:has been retried|failed)|\bpull image manifest\b|\bpull access denied\b|\bimagepull(?:backoff|error)\b`, "the image could not be pulled")},
@@ -104,6 +125,7 @@ var rules = []rule{
 		byText(ResourceInit, `\bnetwork interface\b|\beni\b.{0,40}\b(?:attach|provision|timed out|timeout)|\bunexpected ec2 error\b|\bephemeral ?storage\b|\bprovisioning to complete\b`, "the network or the storage could not be provided")},
 	{"container-start", docErrors, "CannotStartContainerError: failed to get container status", startStop},
 	{"deployment-text", seenEvents, "Task stopped by deployment ecs-svc/1234567890123456789", deploymentText},
+	{"failed-to-start", docCodes, "TaskFailedToStart: Timed out while configuring the EBS Volume for your Task.", failedToStart},
 
 	{"scheduled-end", "tasks of RunTask, EventBridge rules, AWS Batch and Step Functions end by themselves", "EssentialContainerExited, exit 0, group family:job", scheduledEnd},
 	{"essential-exit", docErrors, "Essential container in task exited", essentialExit},
@@ -205,6 +227,15 @@ func startStop(f facts) (ruling, bool) {
 	return r, neverRan && (startText.MatchString(f.text) || startText.MatchString(f.reasons))
 }
 
+// needs are the words for what a task needs beside its image and its place: volumes, secrets, networks, logs, roles.
+var needs = re(`\b(?:volumes?|ebs|efs|file ?systems?|secrets?|parameters?|ssm|asm|log(?:s|ging)?|networks?|dns|subnets?|security groups?|interfaces?|roles?|permissions?|credentials?|certificates?|devices?|gpus?|endpoints?|environment files?|attach\w*|mount\w*|provision\w*|initializ\w*|timed out|timeout|connect\w*)\b`)
+
+// failedToStart: AWS says that the task never ran, in words that no other rule knows but that name one of its needs.
+func failedToStart(f facts) (ruling, bool) {
+	ok := f.code == "taskfailedtostart" && (needs.MatchString(f.text) || needs.MatchString(f.reasons))
+	return ruling{ResourceInit, Medium, "the task failed to start, and the text speaks of what it needs"}, ok
+}
+
 // standalone tells a task that no service runs; sure is false where the fields that would say so are missing.
 func (f facts) standalone() (alone, sure bool) {
 	if f.Task.ServiceName() != "" || strings.HasPrefix(f.Task.StartedBy, "ecs-svc/") || f.Service != nil {
@@ -220,14 +251,18 @@ func scheduledEnd(f facts) (ruling, bool) {
 	if !alone || f.code == "serviceschedulerinitiated" || f.text != "" && !strings.Contains(f.text, "essential container") {
 		return ruling{}, false
 	}
-	ended := 0
+	ended, agents, untold := 0, 0, 0
 	for _, c := range f.Task.Containers {
 		switch {
 		case c.Reason != "" && !strings.Contains(strings.ToLower(c.Reason), "essential container"):
 			return ruling{}, false
 		case c.ExitCode == nil:
+			untold++
 		case *c.ExitCode == 0:
 			ended++
+			if (*Knowledge)(nil).Sidecar(c.Name, f.image(c)) {
+				agents++
+			}
 		case !victimCode(*c.ExitCode):
 			return ruling{}, false
 		}
@@ -236,21 +271,20 @@ func scheduledEnd(f facts) (ruling, bool) {
 	switch {
 	case !sure:
 		r.confidence, r.why = Low, "its work ended with 0, and nothing says whether a service runs it"
+	case untold > 0 || agents == ended && len(f.Task.Containers) > 1:
+		r.confidence, r.why = Low, "no service runs the task, and not all exit codes of its work are told"
 	case f.code != "essentialcontainerexited":
 		r.confidence = Medium
 	}
 	return r, ended > 0
 }
 
-// essentialExit: of a service, any end is a death. A task of nobody's service may have done its work: without exit codes
+// essentialExit: of a service, any end is a death. A task of nobody's service may have done its work: without a failed exit
 // nothing tells.
 func essentialExit(f facts) (ruling, bool) {
 	r := ruling{EssentialContainerExited, High, "an essential container ended, and with it the task"}
 	if alone, _ := f.standalone(); alone && !failedExit(f.Task) {
 		r.confidence = Low
-		if slices.ContainsFunc(f.Task.Containers, func(c fleet.Container) bool { return c.ExitCode != nil }) {
-			r.confidence = Medium
-		}
 	}
 	return r, strings.Contains(f.text, "essential container") || f.code == "essentialcontainerexited"
 }
@@ -261,9 +295,9 @@ func ownEnd(f facts) (ruling, bool) {
 	if f.code != "" && f.code != "serviceschedulerinitiated" || f.text != "" || !failedExit(t) {
 		return ruling{}, false
 	}
-	r := ruling{EssentialContainerExited, Medium, "a container failed before the stop began"}
+	r := ruling{EssentialContainerExited, Low, "a container failed before the stop began"}
 	if t.ExecutionStopped.IsZero() || t.StoppingAt.IsZero() || t.ExecutionStopped.After(t.StoppingAt) {
-		r.confidence, r.why = Low, "a container failed, and nothing says who stopped the task"
+		r.why = "a container failed, and nothing says who stopped the task"
 	}
 	return r, f.code == ""
 }

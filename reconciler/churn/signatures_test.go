@@ -1,6 +1,8 @@
 package churn
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,6 +123,13 @@ func TestSignaturesOfUsers(t *testing.T) {
 }
 
 func FuzzSignatures(f *testing.F) {
+	for i, c := range labelledCases(f) {
+		for _, name := range slices.Sorted(maps.Keys(c.input.Logs)) {
+			if i%4 == 0 {
+				f.Add(strings.Join(c.input.Logs[name], "\n"))
+			}
+		}
+	}
 	f.Add("fatal error: \nconcurrent map writes")
 	f.Add(`{"level":"error","msg":"panic: x"}` + "\n#011\x1b[")
 	f.Add("level=error msg=\"\\\"")

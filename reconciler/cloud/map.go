@@ -32,7 +32,26 @@ func serviceOf(s types.Service, n *names) fleet.Service {
 	for _, d := range s.Deployments {
 		out.Deployments = append(out.Deployments, deploymentOf(d, n))
 	}
+	if len(s.TaskSets) > 0 {
+		out.Deployments = out.Deployments[:0]
+		for _, t := range s.TaskSets {
+			out.Deployments = append(out.Deployments, taskSetOf(t, n))
+		}
+	}
 	return out
+}
+
+func taskSetOf(t types.TaskSet, n *names) fleet.Deployment {
+	return fleet.Deployment{
+		ID:             n.of(t.Id),
+		Status:         n.of(t.Status),
+		TaskDefinition: n.of(t.TaskDefinition),
+		Desired:        int(t.ComputedDesiredCount),
+		Running:        int(t.RunningCount),
+		Pending:        int(t.PendingCount),
+		CreatedAt:      at(t.CreatedAt),
+		UpdatedAt:      at(t.UpdatedAt),
+	}
 }
 
 func deploymentOf(d types.Deployment, n *names) fleet.Deployment {

@@ -59,6 +59,21 @@ func TestServiceMapping(t *testing.T) {
 	}
 }
 
+// Under CODE_DEPLOY and EXTERNAL the task sets are what deployments are under ECS: tasks carry their ids.
+func TestTaskSetsAreDeployments(t *testing.T) {
+	got := serviceOf(types.Service{
+		Deployments: []types.Deployment{{Id: aws.String("ecs-svc/0")}},
+		TaskSets: []types.TaskSet{{
+			Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), TaskDefinition: aws.String("td1"),
+			ComputedDesiredCount: 6, RunningCount: 5, PendingCount: 4, CreatedAt: when(2), UpdatedAt: when(3),
+		}},
+	}, newNames())
+	want := []fleet.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", TaskDefinition: "td1", Desired: 6, Running: 5, Pending: 4, CreatedAt: second(2), UpdatedAt: second(3)}}
+	if diff := cmp.Diff(want, got.Deployments); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestTaskMapping(t *testing.T) {
 	got := taskOf(types.Task{
 		TaskArn: aws.String("ta"), ClusterArn: aws.String("ca"), Group: aws.String("service:s"), StartedBy: aws.String("ecs-svc/1"),

@@ -173,17 +173,36 @@ func serviceOf(f fields) Service {
 		s.Controller = c.str("type")
 	}
 	for _, d := range f.list("deployments") {
-		if d.m == nil {
-			continue
+		if d.m != nil {
+			s.Deployments = append(s.Deployments, deploymentOf(d))
 		}
-		s.Deployments = append(s.Deployments, Deployment{
-			ID: d.str("id"), Status: d.str("status"), TaskDefinition: d.str("taskDefinition"),
-			RolloutState: d.str("rolloutState"), RolloutReason: d.str("rolloutStateReason"),
-			Desired: d.count("desiredCount"), Running: d.count("runningCount"), Pending: d.count("pendingCount"), Failed: d.count("failedTasks"),
-			CreatedAt: d.time("createdAt"), UpdatedAt: d.time("updatedAt"),
-		})
+	}
+	if sets := f.list("taskSets"); len(sets) > 0 {
+		s.Deployments = nil
+		for _, t := range sets {
+			if t.m != nil {
+				s.Deployments = append(s.Deployments, taskSetOf(t))
+			}
+		}
 	}
 	return s
+}
+
+func deploymentOf(f fields) Deployment {
+	return Deployment{
+		ID: f.str("id"), Status: f.str("status"), TaskDefinition: f.str("taskDefinition"),
+		RolloutState: f.str("rolloutState"), RolloutReason: f.str("rolloutStateReason"),
+		Desired: f.count("desiredCount"), Running: f.count("runningCount"), Pending: f.count("pendingCount"), Failed: f.count("failedTasks"),
+		CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
+	}
+}
+
+func taskSetOf(f fields) Deployment {
+	return Deployment{
+		ID: f.str("id"), Status: f.str("status"), TaskDefinition: f.str("taskDefinition"),
+		Desired: f.count("computedDesiredCount"), Running: f.count("runningCount"), Pending: f.count("pendingCount"),
+		CreatedAt: f.time("createdAt"), UpdatedAt: f.time("updatedAt"),
+	}
 }
 
 // logsOf reads lines by container: a list of texts, a list of log events with a message, or one text of many lines.

@@ -144,6 +144,20 @@ func TestParseCasesWrongFieldsLoseNothingElse(t *testing.T) {
 	}
 }
 
+func TestTaskSetsAreDeployments(t *testing.T) {
+	cases, err := ParseCases([]byte(`{"task":{"taskArn":"t/1"},"service":{"deploymentController":{"type":"CODE_DEPLOY"},"deployments":[],"taskSets":[
+		{"id":"ecs-svc/2","status":"PRIMARY","taskDefinition":"td:8","computedDesiredCount":3,"runningCount":2,"pendingCount":1,"scale":{"value":100}},
+		{"id":"ecs-svc/1","status":"DRAINING"}, null]}}`))
+	if err != nil || len(cases) != 1 || cases[0].Err != nil {
+		t.Fatalf("%+v: %v", cases, err)
+	}
+	s := cases[0].Service
+	want := []Deployment{{ID: "ecs-svc/2", Status: "PRIMARY", TaskDefinition: "td:8", Desired: 3, Running: 2, Pending: 1}, {ID: "ecs-svc/1", Status: "DRAINING"}}
+	if !slices.Equal(s.Deployments, want) || s.Controller != "CODE_DEPLOY" {
+		t.Errorf("service %+v", s)
+	}
+}
+
 func FuzzCases(f *testing.F) {
 	f.Add("{\"taskArn\":\"t/1\"}\ngarbage\n{\"id\":\"a\",\"logs\":{\"c\":[\"x\"]}}")
 	f.Add("{\"id\":\n[{\"x\":[\n{\"a\":\"\\\"\n]}\n{}")

@@ -16,13 +16,14 @@ type Service struct {
 	Running            int
 	Pending            int
 	CreatedAt          time.Time
-	Deployments        []Deployment
+	Deployments        []Deployment // under CODE_DEPLOY and EXTERNAL, where ECS lists none: the task sets
 }
 
-// Deployment is one entry of a service's deployments.
+// Deployment is one entry of a service's deployments, or one of its task sets (TaskSet in the ECS API reference), which are
+// to the other deployment controllers what deployments are to ECS: their tasks carry the id, and one is primary.
 type Deployment struct {
 	ID             string // ecs-svc/<digits>; tasks carry it as startedBy
-	Status         string // PRIMARY (what ECS wants), ACTIVE (being replaced), INACTIVE
+	Status         string // PRIMARY (what ECS wants), ACTIVE (being replaced), INACTIVE; task sets also DRAINING
 	TaskDefinition string
 	RolloutState   string // IN_PROGRESS, COMPLETED, FAILED; "" where the controller is not ECS
 	RolloutReason  string
