@@ -60,7 +60,7 @@ func (m Memory) after(d Decision) (next Memory, refined []churn.Stop) {
 		stops[i] = s
 		refined = append(refined, s)
 	}
-	m.Findings, m.History.Stops, m.History.Held = d.Findings, bounded(stops), d.Held
+	m.Findings, m.History.Stops, m.History.Held, m.History.Short = d.Findings, bounded(stops), d.Held, d.Short
 	return m, refined
 }
 
