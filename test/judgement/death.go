@@ -45,7 +45,7 @@ func (l *life) failStart(t *task, f *fault) {
 		return
 	}
 	text := pick(l.rng, pulls...)
-	t.truth = Stop{Cause: f.cause, Culprit: f.container, Fault: f.name}
+	t.truth = Stop{Cause: f.cause, Culprit: f.container, Fault: f.name, Excused: t.dep.rollout != fleet.RolloutCompleted}
 	if text == pulls[2] {
 		t.truth.Cause = "resource_init"
 	}

@@ -1,6 +1,7 @@
 package judgement
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -44,7 +45,7 @@ const noMemory = "OutOfMemoryError: Container killed due to memory usage"
 func (w World) faultsOf(s spec, d dice) []*fault {
 	var out []*fault
 	for _, f := range slices.Concat(s.applicationFaults(d), s.agentFaults(d)) {
-		if !d.chance(f.share) {
+		if !d.chance(f.share * cmp.Or(w.Sick, 1)) {
 			continue
 		}
 		span := w.end().Sub(w.start())
@@ -68,7 +69,7 @@ func (w World) faultsOf(s spec, d dice) []*fault {
 // applicationFaults are the application's, whatever runs beside it.
 func (s spec) applicationFaults(d dice) []fault {
 	app := s.boxes[0].name
-	how := func() crash { return pick(d, applicationCrashes...) }
+	how := func() crash { return applicationCrash(d) }
 	wears := func(low, high time.Duration, shape float64) func() time.Duration {
 		median := d.between(low, high)
 		return func() time.Duration { return d.weibull(median, shape) }

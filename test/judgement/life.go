@@ -31,15 +31,16 @@ type life struct {
 
 	// What only the truth knows.
 	begun  []time.Time // deployments
-	levels []level     // running and desired counts over time
+	levels []level
 	stops  []*Stop
 	tails  map[string][]string // by log stream
 }
 
-// level is how many tasks run and are wanted from a time on.
+// level is how many tasks run from a time on, and whether those wanted of the primary deployment all do.
 type level struct {
-	at               time.Time
-	running, desired int
+	at      time.Time
+	running int
+	whole   bool
 }
 
 func (w World) life(i int) *life {
@@ -99,11 +100,12 @@ func (l *life) wake() {
 // touch notes that AWS shows something else from now on.
 func (l *life) touch() {
 	l.version++
-	running := count(l.tasks, (*task).running)
-	if n := len(l.levels); n > 0 && l.levels[n-1].running == running && l.levels[n-1].desired == l.desired {
+	is := level{at: l.now, running: count(l.tasks, (*task).running)}
+	is.whole = count(l.tasks, func(t *task) bool { return t.running() && t.dep == l.primary() }) >= l.desired
+	if n := len(l.levels); n > 0 && l.levels[n-1].running == is.running && l.levels[n-1].whole == is.whole {
 		return
 	}
-	l.levels = append(l.levels, level{l.now, running, l.desired})
+	l.levels = append(l.levels, is)
 }
 
 func (l *life) scale(to int) {

@@ -1,6 +1,7 @@
 package judgement
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -74,31 +75,30 @@ func (c Case) crashing() []Truth {
 // percentile of its lifetimes, counted from when all tasks ran again. A deployment restarts that clock.
 func (c Case) episodes(kind, subject string, deaths []*Stop, enough func(at time.Time) bool) []Truth {
 	deaths = slices.Clone(deaths)
-	slices.SortStableFunc(deaths, func(a, b *Stop) int { return a.Seen.Compare(b.Seen) })
+	slices.SortStableFunc(deaths, func(a, b *Stop) int { return cmp.Or(a.Seen.Compare(b.Seen), a.At.Compare(b.At)) })
 	var out []Truth
 	var run *clock // of the open episode
-	for i := 0; i < len(deaths); {
-		at, next := deaths[i].Seen, i
-		for next < len(deaths) && deaths[next].Seen.Equal(at) {
-			next++ // the same look shows them
-		}
+	for i, d := range deaths {
 		if run != nil {
-			if end := c.ends(*run); at.After(end) {
+			if end := c.ends(*run); d.At.After(end) {
 				out[len(out)-1].To, run = end, nil
 			}
 		}
 		first := i
-		if run == nil && enough(at) {
-			for first > 0 && at.Sub(deaths[first-1].At) < window {
+		if run == nil && enough(d.Seen) {
+			for first > 0 && d.Seen.Sub(deaths[first-1].At) < window {
 				first--
 			}
+			shown := i + 1
+			for shown < len(deaths) && deaths[shown].Seen.Equal(d.Seen) {
+				shown++
+			}
 			run = &clock{}
-			out = append(out, Truth{Type: kind, Subject: subject, From: at, First: deaths[first].At, Deaths: next - first, Fault: deaths[next-1].Fault})
+			out = append(out, Truth{Type: kind, Subject: subject, From: d.Seen, First: deaths[first].At, Deaths: shown - first, Fault: d.Fault})
 		}
 		if run != nil {
-			run.add(deaths[first:next])
+			run.add(deaths[first : i+1])
 		}
-		i = next
 	}
 	if run != nil {
 		if end := c.ends(*run); end.Before(c.Looks[len(c.Looks)-1].at) {
@@ -141,14 +141,15 @@ func (c Case) ends(k clock) time.Time {
 	return from.Add(limit)
 }
 
-// wholeAgain is when, from a time on, as many tasks ran as were wanted.
+// wholeAgain is when, from a time on, all tasks ran that the primary deployment wants: a replacement that does not run yet
+// proves nothing.
 func (c Case) wholeAgain(from time.Time) time.Time {
 	i, _ := slices.BinarySearchFunc(c.levels, from, func(l level, at time.Time) int { return l.at.Compare(at) })
-	if i > 0 && c.levels[i-1].running >= c.levels[i-1].desired {
+	if i > 0 && c.levels[i-1].whole && (i == len(c.levels) || c.levels[i].at.After(from)) {
 		return from
 	}
 	for _, l := range c.levels[i:] {
-		if l.running >= l.desired {
+		if l.whole {
 			return l.at
 		}
 	}

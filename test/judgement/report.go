@@ -14,14 +14,14 @@ func (r Result) Table() string {
 	var out strings.Builder
 	w := r.World
 	fmt.Fprintf(&out, "%d services, %d days, seed %d: %d stops shown, %d decisions\n\n", w.Services, w.Days, w.Seed, r.Stops.Shown, r.Decided)
-	fmt.Fprintln(&out, "| rule | finding | true | over | found | late | recall | opened | right | precision | early | flaps | deaths to detect (median, p95) | hours to detect (median, p95) | hours to clear (median, p95) | a day per 1,000 services |")
-	fmt.Fprintln(&out, "|"+strings.Repeat(" --- |", 16))
+	fmt.Fprintln(&out, "| rule | finding | true | over | found | at once | late | recall | opened | right | precision | early | flaps | deaths to detect (median, p95) | hours to detect (median, p95) | hours to clear (median, p95) | a day per 1,000 services |")
+	fmt.Fprintln(&out, "|"+strings.Repeat(" --- |", 17))
 	row := func(name, kind string, t *Tally) {
 		hours := make([]float64, len(t.ToOpen))
 		for i, d := range t.ToOpen {
 			hours[i] = d.Hours()
 		}
-		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %d | %.4f | %d | %d | %.4f | %d | %d | %d, %d | %.1f, %.1f | %.1f, %.1f | %.1f |\n", name, kind, t.True, t.Over, t.Found, t.Late, t.Recall(), t.Opened, t.Right, t.Precision(),
+		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %d | %d | %.4f | %d | %d | %.4f | %d | %d | %d, %d | %.1f, %.1f | %.1f, %.1f | %.1f |\n", name, kind, t.True, t.Over, t.Found, t.AtOnce, t.Late, t.Recall(), t.Opened, t.Right, t.Precision(),
 			t.Early, t.Split, median(t.Deaths), quantile(t.Deaths, 0.95), median(hours), quantile(hours, 0.95), median(t.ToClear), quantile(t.ToClear, 0.95), w.daily(t.Opened))
 	}
 	for _, kind := range []string{finding.SilentChurn, finding.SidecarCrash} {
@@ -73,10 +73,10 @@ func (v Verdicts) table() string {
 func (t Tally) Misses() string {
 	var out strings.Builder
 	for _, m := range t.Missed {
-		fmt.Fprintf(&out, "missed  service %d %s %s: %s, %d deaths since %s, until %s\n", m.Service, m.Truth.From.Format("01-02 15:04:05"), m.Truth.Subject, m.Why, m.Truth.Deaths, m.Truth.First.Format("01-02 15:04:05"), m.Truth.To.Format("01-02 15:04:05"))
+		fmt.Fprintf(&out, "missed  service %d %s %s to %s: %s, %d deaths since %s\n", m.Service, m.Truth.Subject, stamp(m.Truth.From), stamp(m.Truth.To), m.Why, m.Truth.Deaths, stamp(m.Truth.First))
 	}
 	for _, m := range t.False {
-		fmt.Fprintf(&out, "false   service %d %s to %s %s: %s\n", m.Service, m.Span.From.Format("01-02 15:04:05"), m.Span.To.Format("01-02 15:04:05"), m.Span.Subject, m.Why)
+		fmt.Fprintf(&out, "false   service %d %s %s to %s: %s\n", m.Service, m.Span.Subject, stamp(m.Span.From), stamp(m.Span.To), m.Why)
 	}
 	return out.String()
 }

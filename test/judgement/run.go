@@ -101,7 +101,7 @@ func (s *Score) merge(o *Score) {
 
 func (t *Tally) merge(o *Tally) {
 	t.True, t.Found, t.Late, t.Opened, t.Right, t.Split, t.Early = t.True+o.True, t.Found+o.Found, t.Late+o.Late, t.Opened+o.Opened, t.Right+o.Right, t.Split+o.Split, t.Early+o.Early
-	t.Over += o.Over
+	t.Over, t.AtOnce = t.Over+o.Over, t.AtOnce+o.AtOnce
 	t.Deaths, t.ToOpen, t.ToClear = append(t.Deaths, o.Deaths...), append(t.ToOpen, o.ToOpen...), append(t.ToClear, o.ToClear...)
 	t.Missed, t.False = append(t.Missed, o.Missed...), append(t.False, o.False...)
 }

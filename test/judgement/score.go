@@ -26,6 +26,7 @@ type Tally struct {
 	Over              int             // episodes that had ended before any look showed enough of them: neither asked for nor false
 	Split             int             // openings beyond one for an episode: flapping
 	Early             int             // opened before enough was shown
+	AtOnce            int             // of those found: opened at the very look that showed enough
 	Deaths            []int           // shown when it opened, of episodes found
 	ToOpen            []time.Duration // from the first death
 	ToClear           []float64       // from the true end to the closing, in hours
@@ -151,6 +152,9 @@ func (s *Score) match(t *Tally, c Case, truths []Truth, opened []Span, kind stri
 		}
 		t.Found++
 		if !opened[i].From.Before(is.First) { // otherwise it was open since an episode before
+			if !opened[i].From.After(is.From.Add(time.Minute)) {
+				t.AtOnce++
+			}
 			t.Deaths = append(t.Deaths, c.shown(is, opened[i].From))
 			t.ToOpen = append(t.ToOpen, opened[i].From.Sub(is.First))
 		}

@@ -16,7 +16,8 @@ type Stop struct {
 	Lifetime time.Duration
 	Cause    string // CONTRACT's word
 	Planned  bool
-	// Excused is an unplanned stop that a deployment explains: the tasks that a rollback takes away. Churn is made of the others.
+	// Excused is an unplanned stop that a deployment explains and ECS reports: what a rollback takes away, and what does not
+	// start while its deployment is not through. Churn is made of the others.
 	Excused bool
 	Culprit string
 	Sidecar bool

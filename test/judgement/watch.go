@@ -47,6 +47,7 @@ type watcher struct {
 	now     time.Time
 	last    fleet.Observation // as judged last
 	version int               // of the life, then
+	looked  time.Time         // the last whole look
 	waiting bool              // for logs
 	skipped []look            // whole looks since, at which AWS showed the same
 	out     Case
@@ -61,18 +62,19 @@ func (w World) Watch(i int, p reconciler.Policies, decide Decider) Case {
 	l := w.life(i)
 	c := &watcher{world: w, decide: decide, policy: p, life: l, view: view{dice: throw(w.Seed, streamViews+uint64(i))}}
 	c.memory.Key, c.out.Verdicts = l.key, map[string]churn.Verdict{}
-	c.memory.History.Since = w.start().Add(-visible)
+	c.memory.History.Since, c.memory.Learning = w.start().Add(-visible), true
 	looks := w.looks(i / clusterSize)
 	for _, at := range looks {
 		l.until(at.at)
 		if c.sameAs(at) && !w.EveryLook {
-			c.skipped = append(c.skipped, at)
+			c.skipped, c.looked = append(c.skipped, at), at.at
 			continue
 		}
 		c.pass()
 		if at.restarts {
 			c.restart()
 		}
+		c.notes(at)
 		c.version = l.version
 		c.last = c.view.observe(l, at)
 		c.judge(c.last)
@@ -198,10 +200,23 @@ func (c *watcher) counted(at time.Time) []string {
 	return out
 }
 
+// notes keeps what the controller's book keeps of the looks themselves: nothing opens before the first whole one of a
+// process, and after a hole in which stops may have come and gone the clocks start afresh.
+func (c *watcher) notes(at look) {
+	if at.kind != whole {
+		return
+	}
+	if !c.looked.IsZero() && at.at.Sub(c.looked) > visible {
+		c.memory.History.Watched = at.at.Add(-visible)
+	}
+	c.looked, c.memory.Learning = at.at, false
+}
+
 // restart forgets what is not recorded, and reads the rest as a store gives it back.
 func (c *watcher) restart() {
 	c.memory.Findings = stored(c.memory.Findings)
-	c.memory.History.Stops, c.memory.History.Held = stored(c.memory.History.Stops), nil
+	c.memory.History.Stops, c.memory.History.Held, c.memory.History.Short = stored(c.memory.History.Stops), nil, time.Time{}
+	c.memory.Learning = true
 	c.view = view{dice: c.view.dice}
 }
 

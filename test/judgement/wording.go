@@ -18,12 +18,17 @@ var applicationCrashes = []crash{
 	{[]int{1}, []string{"Traceback (most recent call last):", `  File "/srv/worker.py", line 88, in <module>`, "    main()", "KeyError: 'tenant'"}},
 	{[]int{1}, []string{"Error: connect ECONNREFUSED 10.1.4.7:5432", "    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1606:16)"}},
 	{[]int{2}, []string{"panic: runtime error: invalid memory address or nil pointer dereference", "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x7b1f2c]", "", "goroutine 1 [running]:"}},
+	{[]int{1, 3, 255}, nil},
 	{[]int{139}, nil},
 	{[]int{137}, nil}, // killed from inside the task, or for memory without a word
 	{[]int{134, 139}, []string{"terminate called after throwing an instance of 'std::bad_alloc'"}},
 	{[]int{0}, []string{"queue closed, nothing left to do"}},
 	{[]int{143}, []string{"supervisor: child stopped, stopping"}}, // a parent that ends its children and itself
-	{[]int{1, 3, 255}, nil},
+}
+
+// applicationCrash draws one. Nobody publishes how often each comes; that failing with 1 leads and 143 is rare is plain.
+func applicationCrash(d dice) crash {
+	return applicationCrashes[d.weighted(0.25, 0.2, 0.12, 0.2, 0.06, 0.06, 0.04, 0.06, 0.01)]
 }
 
 // agentCrashes: the first is the incident's; the others are of upstream issues (docs/judgement.md names them).

@@ -12,6 +12,8 @@ type World struct {
 	Seed     uint64
 	Services int
 	Days     int
+	// Sick multiplies the share of services that have a fault; 0 is 1, the world as docs/judgement.md describes it.
+	Sick float64
 	// EveryLook judges at each look; otherwise looks at which nothing can happen are passed over (Watch says how).
 	EveryLook bool
 }
