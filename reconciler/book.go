@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// stopsInMemory bounds the history judged of one service; older stops stay in the store.
-	stopsInMemory = 2000
 	// stopsPerCommit keeps a commit within the store's limits: each stop is one item with at most a few kilobytes of
 	// log lines, beside the counters' and the memory's items.
 	stopsPerCommit = 40
@@ -187,13 +185,6 @@ func (b *Book) readStops(ctx context.Context, key fleet.Key) ([]churn.Stop, erro
 	return bounded(out), nil
 }
 
-func bounded(stops []churn.Stop) []churn.Stop {
-	slices.SortStableFunc(stops, func(a, b churn.Stop) int {
-		return cmp.Or(a.StoppedAt.Compare(b.StoppedAt), cmp.Compare(a.TaskARN, b.TaskARN))
-	})
-	return stops[max(0, len(stops)-stopsInMemory):]
-}
-
 // Record makes a decision durable: the new stops with their counters, in commits that hold both or neither, then the
 // refined stops and the findings. A decision that changes nothing writes nothing. After an error the key is read afresh
 // from the store, and the next pass decides again.
@@ -222,26 +213,23 @@ func (b *Book) Record(ctx context.Context, d Decision) error {
 }
 
 func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
-	stops := slices.Clone(m.History.Stops)
+	next, refined := m.after(d)
 	for batch := range slices.Chunk(d.New, stopsPerCommit) {
 		if err := b.recordStops(ctx, d, batch); err != nil {
 			return err
 		}
-		stops = append(stops, batch...)
 	}
-	for batch := range slices.Chunk(d.Refined, stopsPerCommit) {
-		refined, err := b.refineStops(ctx, d.Key, batch, stops)
-		if err != nil {
+	for batch := range slices.Chunk(refined, stopsPerCommit) {
+		if err := b.rewriteStops(ctx, d.Key, batch); err != nil {
 			return err
 		}
-		stops = refined
 	}
 	if is := (memoryBody{d.Findings, d.Restarts}); !m.written.same(is) {
 		if err := b.writeMemory(ctx, d, is, m); err != nil {
 			return err
 		}
 	}
-	m.Findings, m.History.Stops, m.History.Restarts = d.Findings, bounded(stops), d.Restarts
+	m.Findings, m.History = next.Findings, next.History
 	return nil
 }
 
@@ -258,23 +246,16 @@ func (b *Book) recordStops(ctx context.Context, d Decision, batch []churn.Stop) 
 	return b.commitCounted(ctx, writes, b.count(d, batch, nil))
 }
 
-func (b *Book) refineStops(ctx context.Context, key fleet.Key, batch, stops []churn.Stop) ([]churn.Stop, error) {
-	out := slices.Clone(stops)
-	var writes []store.Write
+func (b *Book) rewriteStops(ctx context.Context, key fleet.Key, batch []churn.Stop) error {
+	writes := make([]store.Write, 0, len(batch))
 	for _, s := range batch {
-		i := slices.IndexFunc(out, func(o churn.Stop) bool { return o.TaskARN == s.TaskARN })
-		if i < 0 {
-			continue
-		}
-		s.Verdict.Planned = out[i].Verdict.Planned // fixed when it was recorded
-		out[i] = s
 		item, err := b.stopItem(key, s)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		writes = append(writes, store.Write{Item: item})
 	}
-	return out, b.store.Commit(ctx, writes...)
+	return b.store.Commit(ctx, writes...)
 }
 
 func (b *Book) stopItem(key fleet.Key, s churn.Stop) (store.Item, error) {

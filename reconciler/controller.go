@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -197,7 +198,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 		return err
 	}
 	c.announce(d)
-	c.view.dropLogs(key, o.Logs)
+	c.view.dropLogs(key, judged(o.Logs, m, d))
 	c.evidence.want(key, d.Wants)
 	if len(d.Changes) > 0 {
 		if c.o.Layout == alarm.ServiceLayout {
@@ -206,6 +207,20 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 		c.queue.Add(fleet.Key{Target: key.Target}) // the gauges say it at once
 	}
 	return nil
+}
+
+// judged are the logs that no stop waits for any more. One that came first is kept for the stop that still wants another's.
+func judged(logs map[fleet.LogRef]fleet.Tail, m Memory, d Decision) map[fleet.LogRef]fleet.Tail {
+	if len(logs) == 0 {
+		return nil
+	}
+	out := maps.Clone(logs)
+	for _, s := range m.After(d).History.Stops {
+		for _, source := range s.Sources {
+			delete(out, source.Ref)
+		}
+	}
+	return out
 }
 
 // beatLoop wakes each target and the controller's own pass once a minute.

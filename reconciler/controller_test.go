@@ -21,16 +21,24 @@ import (
 type account struct {
 	sweep func(context.Context, func(fleet.Cluster)) fleet.Sweep
 	put   func([]alarm.Datum) error
+	def   func(arn string) fleet.Definition
+	tail  func(fleet.LogRef) fleet.Tail
 }
 
 func (a account) Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sweep {
 	return a.sweep(ctx, visit)
 }
-func (a account) Definition(context.Context, string) (fleet.Definition, error) {
-	return fleet.Definition{}, fleet.ErrNotFound
+func (a account) Definition(_ context.Context, arn string) (fleet.Definition, error) {
+	if a.def == nil {
+		return fleet.Definition{}, fleet.ErrNotFound
+	}
+	return a.def(arn), nil
 }
-func (a account) Tail(context.Context, fleet.LogRef, time.Time, time.Time, int) (fleet.Tail, error) {
-	return fleet.Tail{}, nil
+func (a account) Tail(_ context.Context, ref fleet.LogRef, _, _ time.Time, _ int) (fleet.Tail, error) {
+	if a.tail == nil {
+		return fleet.Tail{}, nil
+	}
+	return a.tail(ref), nil
 }
 func (a account) Insights(context.Context, []string) (map[string]string, error) { return nil, nil }
 func (a account) Metrics(context.Context, fleet.Metric) ([]fleet.Metric, error) { return nil, nil }
@@ -74,7 +82,7 @@ func start(t *testing.T, resync time.Duration, targets map[string]account) (c *C
 	core, logs := observer.New(zap.InfoLevel)
 	o := Options{ID: "me", Home: account{}, Resync: resync, Metrics: true, Alarms: Plan, Log: zap.New(core),
 		Book: openBook(t, openStore(t, t.TempDir())), AlarmAudit: cron.Every(time.Hour), Report: cron.Every(time.Hour),
-		Policies: Policies{Churn: churn.Policy{Window: 24 * time.Hour, Threshold: 3}}}
+		Policies: Policies{Churn: churn.Policy{Window: 24 * time.Hour, Threshold: 3, Logs: true}}}
 	for name, a := range targets {
 		o.Targets = append(o.Targets, Target{Name: name, Observer: a, CloudWatch: a})
 	}

@@ -1,8 +1,10 @@
 package reconciler
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"taskwarden/reconciler/alarm"
@@ -31,6 +33,49 @@ type Memory struct {
 	Alarms   AlarmSight // what the last look at the alarms says; never stored
 	version  uint64     // of the stored item; 0: never written
 	written  memoryBody // that item
+}
+
+const (
+	// stopsInMemory bounds the history judged of one service; older stops stay in the store.
+	stopsInMemory = 2000
+	// shownFor is how long AWS may still show a stopped task, with room: it promises an hour and no end (DescribeTasks). A
+	// stop that is shown must be remembered, or it would be taken for a new one: 200 tasks in a storm are 7,000 stops an hour.
+	shownFor = 3 * time.Hour
+)
+
+// After is what is remembered once a decision is recorded: it is pure, and judging from it is judging from the book.
+func (m Memory) After(d Decision) Memory {
+	next, _ := m.after(d)
+	return next
+}
+
+// after also gives the stops recorded before that the decision refines, as they are to be written.
+func (m Memory) after(d Decision) (next Memory, refined []churn.Stop) {
+	stops := slices.Concat(m.History.Stops, d.New)
+	for _, s := range d.Refined {
+		i := slices.IndexFunc(stops, func(o churn.Stop) bool { return o.TaskARN == s.TaskARN })
+		if i < 0 {
+			continue
+		}
+		s.Verdict.Planned = stops[i].Verdict.Planned // fixed when it was recorded
+		stops[i] = s
+		refined = append(refined, s)
+	}
+	m.Findings, m.History.Stops, m.History.Held, m.History.Short = d.Findings, bounded(stops), d.Held, d.Short
+	m.History.Restarts = d.Restarts
+	return m, refined
+}
+
+// bounded is the newest stops, oldest first, and all that may still be shown.
+func bounded(stops []churn.Stop) []churn.Stop {
+	slices.SortStableFunc(stops, func(a, b churn.Stop) int {
+		return cmp.Or(a.StoppedAt.Compare(b.StoppedAt), cmp.Compare(a.TaskARN, b.TaskARN))
+	})
+	from := max(0, len(stops)-stopsInMemory)
+	for from > 0 && stops[len(stops)-1].StoppedAt.Sub(stops[from-1].StoppedAt) < shownFor {
+		from--
+	}
+	return stops[from:]
 }
 
 // memoryBody is a Memory as stored; the stops are items of their own.

@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"test/account/cloudwatch":  {"test/account/wire"},
 	"test/account":             {"test/account/wire", "test/account/cloudwatch"},
 	"test/account/cmd/account": {"test/account"},
+	"test/judgement":           {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn"},
 	"":                         {},
 }
 

@@ -87,6 +87,7 @@ type Stop struct {
 	TaskARN        string
 	TaskDefinition string
 	Deployment     string // the deployment that started it
+	Told           bool   // its deployment was not through and it never came up: ECS says so itself, and it is no silent churn
 	StartedAt      time.Time
 	StoppingAt     time.Time     // zero: unknown
 	StoppedAt      time.Time     // the best time AWS gave; that of the look where it gave none

@@ -33,14 +33,10 @@ const (
 	minGap       = 15 * time.Minute // or this, if that is longer
 )
 
-// counted tells the stops that churn is made of. A circuit breaker's are ECS's own news, and so are tasks that never came
-// up while their deployment is not through: it says so itself.
-func (c court) counted(s Stop) bool {
-	if s.Verdict.Planned || s.Verdict.Cause == CircuitBreaker {
-		return false
-	}
-	d, listed := c.o.Service.Deployment(s.Deployment)
-	return !unstarted(s) || !listed || d.RolloutState != fleet.RolloutInProgress && d.RolloutState != fleet.RolloutFailed
+// counted tells the stops that churn is made of. A circuit breaker's are ECS's own news, and so is what never came up while
+// its deployment was not through.
+func counted(s Stop) bool {
+	return !s.Verdict.Planned && s.Verdict.Cause != CircuitBreaker && !s.Told
 }
 
 func sidecarDeath(s Stop) bool {
@@ -162,7 +158,7 @@ func (c court) tasks() int { return max(c.o.Service.Desired, c.o.Service.Running
 // silentChurn claims that the service's tasks die too often. Opening takes detect.threshold unplanned stops in the window, a
 // rate whose lower bound is above detect.ratePerTaskDay, and a last death younger than the clearing time.
 func (c court) silentChurn() []finding.Claim {
-	deaths := keep(c.stops, c.counted)
+	deaths := keep(c.stops, counted)
 	if len(deaths) == 0 {
 		return nil
 	}
@@ -225,7 +221,7 @@ func (c court) gap(r run) bool {
 		return false
 	}
 	if c.o.Service.Running == 0 {
-		return c.counted(c.stops[len(c.stops)-1])
+		return counted(c.stops[len(c.stops)-1])
 	}
 	for _, t := range c.o.Tasks {
 		if !t.Stopped() && t.Ran() && !t.StartedAt.After(r.last().StoppedAt) {

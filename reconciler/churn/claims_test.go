@@ -185,6 +185,21 @@ func TestStartFailuresOfADeployment(t *testing.T) {
 			t.Errorf("%s: %q, want %q", state, got, want)
 		}
 	}
+	next := []fleet.Deployment{{ID: "ecs-svc/2", Status: "PRIMARY", RolloutState: fleet.RolloutCompleted, CreatedAt: at(0)}}
+	w := world{h: History{Since: at(-time.Hour)}, p: policy()}
+	failing := look(0, tasks...)
+	failing.Service.Deployments[0].RolloutState = fleet.RolloutFailed
+	w.judge(failing)
+	corrected := look(5*time.Minute, tasks...)
+	corrected.Service.Deployments = next
+	if got := claimed(w.judge(corrected).Claims); got != "" {
+		t.Errorf("the correction makes the failed deployment's tasks churn: %s", got)
+	}
+	late := look(0, tasks...)
+	late.Service.Deployments = next
+	if got := claimed(Judge(late, History{Since: at(-time.Hour)}, policy(), late.At).Claims); got != "" {
+		t.Errorf("first seen when the correction was through: %s", got)
+	}
 	crashes := look(0, crash(1, -3*time.Minute, time.Minute), crash(2, -2*time.Minute, time.Minute), crash(3, -time.Minute, time.Minute))
 	crashes.Service.Deployments[0].RolloutState = fleet.RolloutInProgress
 	if got := claimed(Judge(crashes, History{Since: at(-time.Hour)}, policy(), crashes.At).Claims); !strings.HasPrefix(got, "SilentChurn critical") {

@@ -137,6 +137,7 @@ func stopOf(t fleet.Task, o fleet.Observation, p Policy) Stop {
 	if c := s.Verdict.Culprit; c != nil {
 		s.setImage(t, in.Definition, c.Container)
 	}
+	s.Told = unstarted(s) && !through(o.Service, s.Deployment)
 	if !s.Verdict.Planned && p.Logs {
 		s.Sources = sourcesOf(t, s.Verdict)
 	}
@@ -144,6 +145,16 @@ func stopOf(t fleet.Task, o fleet.Observation, p Policy) Stop {
 		s.LogsAt = LogsWanted
 	}
 	return s
+}
+
+// through tells whether a deployment has come about. One that is no longer listed beside another was replaced, by a
+// roll-back or a correction for most that do not start; of a service that lists none nothing is known.
+func through(s fleet.Service, id string) bool {
+	d, listed := s.Deployment(id)
+	if !listed {
+		return id == "" || len(s.Deployments) == 0
+	}
+	return d.RolloutState != fleet.RolloutInProgress && d.RolloutState != fleet.RolloutFailed
 }
 
 func (s *Stop) setImage(t fleet.Task, d *fleet.Definition, container string) {

@@ -54,7 +54,7 @@ func TestExposure(t *testing.T) {
 			o.Service.Running = c.running
 			ct := court{o: o, p: policy(), now: o.At, stops: byTime(c.stops)}
 			from := at(-10 * time.Hour)
-			got := ct.exposure(from, ct.since(keep(ct.stops, ct.counted), from)).Hours()
+			got := ct.exposure(from, ct.since(keep(ct.stops, counted), from)).Hours()
 			if math.Abs(got-c.want) > 0.05 {
 				t.Errorf("%.2f hours of tasks, want %.2f", got, c.want)
 			}

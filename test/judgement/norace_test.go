@@ -1,0 +1,5 @@
+//go:build !race
+
+package judgement
+
+const raceDetector = false
