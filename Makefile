@@ -23,6 +23,7 @@ test: bin/ministack ## every test, with the race detector; then the linters' cor
 	go vet ./...
 	go test -race -timeout 20m ./...
 	go test -timeout 10m -run 'TestFaultMatrix$$' ./test # every cell; with the race detector a sixth of them ran above
+	go test -timeout 10m ./test/judgement # in whole; with the race detector a small world ran above
 
 # MiniStack is the independent peer of test/conformance (docs/conformance.md). cbor2 is what it needs to speak CloudWatch's protocol and does not list.
 bin/ministack: bin/ministack/bin/ministack

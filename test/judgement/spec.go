@@ -64,6 +64,9 @@ func (w World) specOf(i int, d dice) spec {
 	default:
 		s.size = 41 + d.IntN(160)
 	}
+	if w.Largest > 0 {
+		s.size = min(s.size, w.Largest)
+	}
 	s.ec2 = d.chance(0.2)
 	s.daemon = s.ec2 && d.chance(0.2)
 	s.spot = !s.daemon && d.chance(0.15)

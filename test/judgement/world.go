@@ -14,6 +14,8 @@ type World struct {
 	Days     int
 	// Sick multiplies the share of services that have a fault; 0 is 1, the world as docs/judgement.md describes it.
 	Sick float64
+	// Largest bounds the services' sizes; 0: 200. Judging large ones costs most, and small ones make the same mistakes.
+	Largest int
 	// EveryLook judges at each look; otherwise looks at which nothing can happen are passed over (Watch says how).
 	EveryLook bool
 }
