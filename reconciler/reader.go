@@ -66,8 +66,8 @@ func (r *reader) due(now time.Time) bool {
 
 // subject is a service that needs metrics, with what was read of it before.
 type subject struct {
-	o          fleet.Observation
-	restarting []string // containers with a restart policy
+	o          fleet.Observation // without tasks and definitions
+	restarting []string          // containers with a restart policy
 	signals    churn.SignalName
 	instrument bool // Application Signals is enabled
 	read       fleet.Metrics
@@ -85,6 +85,7 @@ func (r *reader) subjects() []*subject {
 		s.read = s.o.Metrics
 		s.restarting, _ = churn.Restartable(s.o)
 		s.signals, s.instrument, _ = churn.SignalsOf(s.o)
+		s.o.Tasks, s.o.Definitions = nil, nil // unpacked for this: all services' at once would be many times the view
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(x, y *subject) int { return x.o.Key.Compare(y.o.Key) })

@@ -169,7 +169,7 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 	}
 	for _, d := range all {
 		if r.perContainer(d.o.Key.Cluster) {
-			tasks = append(tasks, d.ofTasks(r.c.book.peek(d.o.Key).History.Restarts, w.from)...)
+			tasks = append(tasks, d.ofTasks(r.c.view, r.c.book.peek(d.o.Key).History.Restarts, w.from)...)
 		}
 	}
 	if err := r.ask(ctx, w, "Maximum", tasks); err != nil {
@@ -195,10 +195,15 @@ func (d *descent) ofContainers() []ask {
 
 // ofTasks asks for the tasks of containers that had restarts, and for those tasks whose last value may yet show what the
 // metric means.
-func (d *descent) ofTasks(r churn.Restarts, from time.Time) []ask {
+func (d *descent) ofTasks(v *view, r churn.Restarts, from time.Time) []ask {
+	unshown := len(r.Values) > 0 && r.Means == churn.Unshown
+	if !unshown && !slices.ContainsFunc(d.restarting, func(name string) bool { return d.deeper[name] }) {
+		return nil
+	}
 	var out []ask
+	tasks := v.observe(d.o.Key).Tasks
 	for _, name := range d.restarting {
-		for _, t := range d.o.Tasks {
+		for _, t := range tasks {
 			_, had := r.Values[t.ID()+"/"+name]
 			if !t.Ran() || t.Stopped() && t.EndedAt().Before(from) || !d.deeper[name] && !(had && r.Means == churn.Unshown) {
 				continue
