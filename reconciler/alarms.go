@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,6 +134,12 @@ func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch
 func (c *Controller) lookedAtAlarms(target, reason, message string, err error) {
 	said, _ := c.saidOf(target)
 	c.outcome(said, reason, message, err)
+	c.heed(target)
+}
+
+// heed has a target and its services with findings judged anew, for what a look at alarms says of them.
+func (c *Controller) heed(target string) {
+	said, _ := c.saidOf(target)
 	c.queue.Add(fleet.Key{Target: said})
 	c.enqueue(c.book.OpenKeys(said))
 }
@@ -157,7 +164,7 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 		return false, ctx.Err()
 	}
 	if err != nil {
-		c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Err: err}})
+		c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Looked: now, Err: err}})
 		c.audits.failed(target, now)
 		return false, fmt.Errorf("list alarms: %w", err)
 	}
@@ -170,13 +177,15 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 	said, whose := c.saidOf(target)
 	c.outcome(said, whose+"AlarmDataUnread", "whether alarms have data is not known", data)
 	c.outcome(said, whose+"TopicsUnread", "whether the topics that alarms notify reach anybody is not known", topics)
-	c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Have: have, Facts: facts}})
-	return c.audited(ctx, cw, target, have, facts)
+	c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Looked: now, Have: have, Facts: facts}})
+	return c.audited(ctx, cw, target, have, facts, now)
 }
 
-// audited takes in what a look read.
-func (c *Controller) audited(ctx context.Context, cw CloudWatch, target string, have []alarm.Have, facts alarm.Facts) (again bool, err error) {
-	now, l, d := c.now(), c.audits.lookupsOf(target), c.demand(target, have)
+// audited takes in what a look that began at now read.
+func (c *Controller) audited(
+	ctx context.Context, cw CloudWatch, target string, have []alarm.Have, facts alarm.Facts, now time.Time,
+) (again bool, err error) {
+	l, d := c.audits.lookupsOf(target), c.demand(target, have)
 	is := audit{seen: fleet.Seen{At: now, Complete: true}, index: alarm.NewIndex(have, facts)}
 	is.rows, is.missed = alarm.Plan(d.want, have, alarm.Basis{
 		Owner: c.o.ID, Applied: c.book.Applied(), Scope: d.scope, Blind: is.index.Blind,
@@ -184,10 +193,13 @@ func (c *Controller) audited(ctx context.Context, cw CloudWatch, target string, 
 		Seen:    d.seen, Missed: c.audits.of(target).missed, Delete: c.o.Alarms == Sync,
 	})
 	writes := is.rows
+	soon := c.o.Alarms != Plan && !l.unwritten && slices.ContainsFunc(writes, func(r alarm.Row) bool { return r.Write.Put != nil })
 	is.claims = append(alarm.DriftClaims(is.rows), is.index.BlindClaims(d.places, d.scope)...)
 	if target != homeAlarms {
 		is.coverage = is.index.Summaries(d.places)
-		is.claims = append(is.claims, alarm.MissingClaims(is.coverage)...)
+		if !soon { // what is made at once, and looked at again, is no news
+			is.claims = append(is.claims, alarm.MissingClaims(is.coverage)...)
+		}
 		is.rows = append(is.rows, is.index.Others(d.places, c.o.ID)...)
 	}
 	is.cost = c.price(target, d, len(have), l)
@@ -195,10 +207,13 @@ func (c *Controller) audited(ctx context.Context, cw CloudWatch, target string, 
 		c.o.Log.Info("alarm", zap.String("name", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Reason),
 			zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
 	}
+	c.heed(target) // before what may be a thousand writes
 	if c.o.Alarms != Plan && l.forget(writes, now) {
 		return true, nil // tags of an earlier look may be out of date: those to be written are looked at afresh first
 	}
-	return c.writeAlarms(ctx, cw, target, writes, l)
+	again, err = c.writeAlarms(ctx, cw, target, writes, l)
+	l.unwritten = err != nil
+	return again, err
 }
 
 // writeAlarms does what the rows say, and asks for another look at what was written.

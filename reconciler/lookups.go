@@ -24,6 +24,8 @@ type lookups struct {
 	active map[[2]string]time.Time
 	data   map[string]known // by alarm.Series.String
 	topics map[string]topic // by ARN
+
+	unwritten bool // the last look could not write what it wanted to
 }
 
 type tagged struct {

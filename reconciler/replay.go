@@ -104,7 +104,7 @@ func (r *Replay) apply(ctx context.Context, e recording.Event) error {
 		c.measured(e.Metrics.Target, e.Metrics.Read)
 	case e.Alarms != nil:
 		r.account(e.Alarms.Target).listing(e.Alarms)
-		return r.look(ctx, e.Alarms.Target, e.Alarms.Facts)
+		return r.look(ctx, e.Alarms.Target, e.Alarms.Facts, e.Alarms.Looked)
 	case e.Put != nil:
 		r.account(e.Put.Target).refusal = e.Put.Err
 	}

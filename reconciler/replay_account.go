@@ -74,17 +74,17 @@ func (a *standIn) DeleteAlarm(_ context.Context, name, _, _ string) error {
 }
 
 // look does with a recorded listing what the controller did with its own.
-func (r *Replay) look(ctx context.Context, target string, facts alarm.Facts) error {
+func (r *Replay) look(ctx context.Context, target string, facts alarm.Facts, began time.Time) error {
 	c, a := r.c, r.account(target)
 	if c.o.Alarms == Off {
 		return nil
 	}
 	err := a.err
 	if err == nil {
-		_, err = c.audited(ctx, a, target, a.alarms(), facts)
+		_, err = c.audited(ctx, a, target, a.alarms(), facts, began)
 		r.replan = true
 	} else {
-		c.audits.failed(target, r.now)
+		c.audits.failed(target, began)
 	}
 	reason, message := "AlarmsUnkept", "alarms cannot be read or kept"
 	if target == homeAlarms {
@@ -109,7 +109,7 @@ func (r *Replay) lookUnlisted(ctx context.Context) (looked bool, err error) {
 		item, _ := due.Get()
 		due.Done(item)
 		looked = true
-		if err := r.look(ctx, t, alarm.Facts{}); err != nil {
+		if err := r.look(ctx, t, alarm.Facts{}, r.now); err != nil {
 			return looked, err
 		}
 	}

@@ -106,7 +106,7 @@ func TestAReplayPlansAgainstTheRecordedAlarms(t *testing.T) {
 		}
 		return out
 	}
-	listing := recording.Event{At: noon.Add(90 * time.Second), Alarms: &recording.Alarms{Target: "prod", Have: []alarm.Have{have}}}
+	listing := recording.Event{At: noon.Add(90 * time.Second), Alarms: &recording.Alarms{Target: "prod", Looked: noon.Add(90 * time.Second), Have: []alarm.Have{have}}}
 	late := sweptAt(noon.Add(40 * time.Minute))
 	for name, c := range map[string]struct {
 		mode   Mode

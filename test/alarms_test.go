@@ -110,7 +110,7 @@ func TestATeamsAlarmIsNotDuplicated(t *testing.T) {
 		c := w.run(w.told)
 		defer c.stop()
 		time.Sleep(30 * time.Minute)
-		if _, made := w.described()[prefix+"silent-churn"]; made || len(w.described()) != 5 {
+		if _, made := w.described()[prefix+"silent-churn"]; made || len(w.described()) != 7 {
 			t.Errorf("alarms: %v", slices.Sorted(maps.Keys(w.described())))
 		}
 		if r := rowsOf(c)[prefix+"silent-churn"]; r.Status != alarm.Present || r.Owned || !strings.Contains(r.Reason, "churn of all services") {
@@ -384,7 +384,7 @@ func TestBlindAlarmsAreFound(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("blind: %v, want %v", got, want)
 		}
-		if n := called(w.account, "ListMetrics"); n == 0 || n > 4*(26+1)+4*2 { // four metrics each hour, and once a day for two weeks
+		if n := called(w.account, "ListMetrics"); n == 0 || n > 5*(26+1)+4*2 { // four metrics and Application Signals' each hour, and the four once a day for two weeks
 			t.Errorf("%d ListMetrics calls in a day", n)
 		}
 		if n := called(w.account, "GetTopicAttributes"); n > 3*27 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"taskwarden/reconciler/finding"
 	"taskwarden/test/account"
 )
 
@@ -63,12 +64,12 @@ func TestLastingEmptyLooksAreBelieved(t *testing.T) {
 		if got := open(c.Controller); len(got) != 0 {
 			t.Errorf("open after four empty looks: %v", got)
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(40 * time.Minute) // two readings of metrics, for what they tell
 		if d := cmp.Diff(was, open(c.Controller)); d != "" {
 			t.Errorf("after it is back: %s", d)
 		}
-		for _, f := range c.Findings() {
-			if f.Key.Service == "django" && !f.FirstSeen.Before(start.Add(8*time.Hour)) {
+		for _, f := range c.Findings() { // a flood is known since the reading that shows it, and no longer
+			if f.Key.Service == "django" && f.Type != finding.TelemetryFlood && !f.FirstSeen.Before(start.Add(8*time.Hour)) {
 				t.Errorf("it began when it was seen again: %+v", f)
 			}
 		}

@@ -40,7 +40,6 @@ var faultables = []faultable{
 	{op: "logs:GetLogEvents", silent: []account.FaultKind{account.FaultEmpty, account.FaultHalf, account.FaultUnknown}},
 	{op: "cloudwatch:DescribeAlarms", silent: lists, once: empty},
 	{op: "cloudwatch:ListTagsForResource", silent: []account.FaultKind{account.FaultEmpty, account.FaultStale, account.FaultUnknown}},
-	{op: "cloudwatch:ListMetrics"}, // of AWS's own metrics, of which the account has no data
 	{op: "sns:GetTopicAttributes"},
 	{op: "cloudwatch:PutMetricAlarm", void: true},
 	{op: "cloudwatch:TagResource", void: true},

@@ -67,7 +67,7 @@ func (w *Writer) readings(m Metrics) (*metricsLine, error) {
 
 // listing writes the alarms that are not as the file has them, and gives the line that ends them.
 func (w *Writer) listing(a Alarms) (*alarmsLine, error) {
-	out := &alarmsLine{Target: a.Target, Fault: faultOf(a.Err)}
+	out := &alarmsLine{Target: a.Target, Looked: a.Looked.UTC(), Fault: faultOf(a.Err)}
 	if a.Err != nil {
 		return out, nil
 	}

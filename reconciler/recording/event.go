@@ -104,6 +104,7 @@ type Metrics struct {
 // Alarms is what one look at a target's alarms read; Target is empty for the controller's own account.
 type Alarms struct {
 	Target string
+	Looked time.Time // when the look began
 	Have   []alarm.Have
 	Facts  alarm.Facts // what was known of their data and topics then
 	Err    error       // of the listing: then there is nothing else

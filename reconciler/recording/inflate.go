@@ -186,7 +186,7 @@ func (r *reader) listing(l *alarmsLine) *Alarms {
 		}
 		r.facts[l.Target] = *l.Facts
 	}
-	out := &Alarms{Target: l.Target, Err: l.Fault.err()}
+	out := &Alarms{Target: l.Target, Looked: l.Looked, Err: l.Fault.err()}
 	if out.Err == nil {
 		out.Have, out.Facts = all.all(), r.facts[l.Target]
 	}

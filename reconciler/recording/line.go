@@ -92,6 +92,7 @@ type metricsLine struct {
 // So are the facts where they are left out.
 type alarmsLine struct {
 	Target string       `json:"target"`
+	Looked time.Time    `json:"looked,omitzero"`
 	Facts  *alarm.Facts `json:"facts,omitempty"`
 	Gone   []string     `json:"gone,omitempty"` // names
 	Fault  *fault       `json:"fault,omitempty"`
