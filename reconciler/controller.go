@@ -54,6 +54,7 @@ type Options struct {
 	Registry    prometheus.Registerer // nil: metrics of the process are not shown
 	Recorder    Recorder              // nil: nothing is recorded
 	Config      string                // what a recording says of the configuration
+	Remediation Remediation
 }
 
 // Controller is the running loop.
@@ -66,6 +67,7 @@ type Controller struct {
 	evidence    *evidence
 	troubles    *troubles
 	alarms      *alarmPlans
+	remediation *remediation
 	metrics     *metrics
 	resyncs     sync.Map // target -> time.Duration, the effective one
 	gauges      sync.Map // target -> map[string]float64, what was said in this minute
@@ -91,6 +93,7 @@ func newController(o Options, now func() time.Time) *Controller {
 	}
 	c.definitions = newDefinitions(c)
 	c.evidence = newEvidence(c)
+	c.remediation = newRemediation(c)
 	c.recordPorts()
 	return c
 }
@@ -114,6 +117,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		wg.Go(func() { c.definitions.loop(ctx, t) })
 		wg.Go(func() { c.evidence.loop(ctx, t) })
 		wg.Go(func() { newReader(c, t).loop(ctx) })
+		wg.Go(func() { c.remediation.loop(ctx, t) })
 	}
 	wg.Go(func() { c.beatLoop(ctx) })
 	schedules := cron.New()
@@ -126,6 +130,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.queue.ShutDown()
 	c.definitions.queues.shutDown()
 	c.evidence.queues.shutDown()
+	c.remediation.queues.shutDown()
 	wg.Wait()
 	return nil
 }
@@ -191,6 +196,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	c.announce(d)
 	c.view.dropLogs(key, o.Logs)
 	c.evidence.want(key, d.Wants)
+	c.remediation.want(key, m, d.Findings)
 	if len(d.Changes) > 0 {
 		c.queue.Add(fleet.Key{Target: key.Target}) // the gauges say it at once
 	}

@@ -9,6 +9,7 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 	"taskwarden/store"
 )
 
@@ -27,9 +28,11 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
-	Learning bool       // no complete look at the service's cluster since the start: history is read, nothing opens
-	version  uint64     // of the stored item; 0: never written
-	written  memoryBody // that item
+	Rollouts []rollout.Rollout // of the service
+	Reset    time.Time         // a person's last reset of the service
+	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
+	version  uint64            // of the stored item; 0: never written
+	written  memoryBody        // that item
 }
 
 // memoryBody is a Memory as stored; the stops are items of their own.
