@@ -22,17 +22,7 @@ var missing = []capability{
 	{path: "alarms.mode", wanted: func(c Config) bool { return c.Alarms.Mode == AlarmsSync }, what: "sync", use: `use "ensure"`},
 	{path: "alarms.layout", wanted: func(c Config) bool { return c.Alarms.Layout == LayoutService }, what: "service", use: `use "fleet"`},
 	{path: "alarms.muteDuringRollout", wanted: func(c Config) bool { return c.Alarms.MuteDuringRollout }, what: "true", use: "use false"},
-	{path: "remediation.mode", wanted: remediates, what: "a mode other than off", use: `use "off"`},
 	{path: "store.type", wanted: func(c Config) bool { return c.Store.Type == StoreDynamoDB }, what: "dynamodb", use: `use "bolt"`},
-}
-
-// remediates is false for values that are no mode at all, which are noted already.
-func remediates(c Config) bool {
-	switch c.Remediation.Mode {
-	case RemediationPlan, RemediationApprove, RemediationAuto:
-		return true
-	}
-	return false
 }
 
 // searched lists the locations whose stream would have to be searched for.
