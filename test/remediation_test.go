@@ -1,8 +1,12 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +50,7 @@ func (w *world) remediate(mode rollout.Mode, set map[string]string) func(*reconc
 		acct := cloud.New(sdk(w.account), cloud.Options{Target: "prod", Budgets: cloud.NewBudgets(1), AllowList: allow,
 			Allow: map[cloud.Class]bool{cloud.Read: true, cloud.Evidence: true, cloud.Metrics: true, cloud.Alarms: true,
 				cloud.Remediate: mode == rollout.Approve || mode == rollout.Auto}})
-		o.Home = acct
+		o.Home, o.Alarms, o.Metrics = acct, reconciler.Off, false // other tests are about those
 		o.Targets = []reconciler.Target{{Name: "prod", Observer: acct, CloudWatch: acct, Deployer: acct}}
 		o.Remediation = reconciler.Remediation{Ceiling: mode, Default: mode,
 			Settings: rollout.Settings{MaxConcurrent: 1, MaxSoaking: 20, MaxPerDay: 10, Canary: 1, MinSoak: time.Hour, MaxSoak: 72 * time.Hour,
@@ -218,6 +222,247 @@ func TestModeOffAsksNothing(t *testing.T) {
 		}
 		if len(open(c.Controller)) == 0 {
 			t.Error("nothing was wrong: the test shows nothing")
+		}
+	})
+}
+
+// harmful is fixable where the cure kills the sidecar sooner than what it is to cure.
+func harmful(t *testing.T) account.Scenario {
+	s := fixable(t)
+	m := s.Clusters[0].Services[0].Models["cwagent"]
+	m.Cases = append(m.Cases, account.Case{When: map[string]string{"OTEL_TRACES_SAMPLER": cure["OTEL_TRACES_SAMPLER"]},
+		Lifetime: account.Between(20*time.Minute, 30*time.Minute), Exit: 2, Log: account.Lines{"fatal error: concurrent map writes"}})
+	s.Clusters[0].Services[0].Models["cwagent"] = m
+	return s
+}
+
+// A fix that makes it worse is rolled back once, its content is no longer the family's newest, the service is held, and
+// nothing is tried again in a day; a person's reset lets it be tried.
+func TestAHarmfulFixIsTakenBackOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, harmful(t))
+		base := w.document(t, "django:1")
+		c := w.run(w.remediate(rollout.Auto, cure))
+		time.Sleep(12 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Outcome != rollout.RolledBack || r.Soak.Assessment.Verdict != rollout.Worse {
+			t.Fatalf("%s %s: %s %s", r.Phase, r.Outcome, r.Reason, r.Message)
+		}
+		w.isBack(t, base)
+		c.stop()
+		c = w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		time.Sleep(24 * time.Hour)
+		w.isBack(t, base)
+		rollouts(t, c, 1)
+		if got := open(c.Controller)["django"]; !slices.Contains(got, "RemediationHeld/") {
+			t.Errorf("open: %v", got)
+		}
+		if err := c.Reset(t.Context(), django, rollout.Order{By: "oncall", Reason: "looked at it"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Minute)
+		if n := len(w.writes("UpdateService")); n != 3 {
+			t.Errorf("%d UpdateService after the reset", n)
+		}
+	})
+}
+
+// isBack tells that the base runs, was deployed once again, and that its content is the family's newest.
+func (w *world) isBack(t *testing.T, base map[string]any) {
+	t.Helper()
+	updates := w.writes("UpdateService")
+	if len(updates) != 2 || !strings.HasSuffix(updates[0].Input["taskDefinition"].(string), "django:2") || !strings.HasSuffix(updates[1].Input["taskDefinition"].(string), "django:1") {
+		t.Errorf("UpdateService: %v", updates)
+	}
+	if n := len(w.writes("RegisterTaskDefinition")); n != 2 {
+		t.Errorf("%d RegisterTaskDefinition", n)
+	}
+	newest := w.document(t, "django") // a bare family is its newest ACTIVE revision
+	if d := cmp.Diff(base["taskDefinition"], newest["taskDefinition"]); d != "" {
+		t.Errorf("the family's newest revision: %s", d)
+	}
+}
+
+// An approval is for one plan: with another hash, for another rollout or twice it changes nothing, and each attempt is told.
+func TestAnApprovalIsForOnePlan(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, fixable(t))
+		c := w.run(w.remediate(rollout.Approve, cure))
+		time.Sleep(time.Hour)
+		r := rollouts(t, c, 1)[0]
+		who := rollout.Order{By: "oncall", Reason: "seen", Ticket: "OPS-1"}
+		for _, try := range []struct {
+			id, hash string
+			want     error
+		}{{r.ID, "0123456789abcdef", fleet.ErrConflict}, {r.ID, "", fleet.ErrConflict}, {"nobody", r.Plan.Hash, fleet.ErrNotFound}} {
+			if _, err := c.Approve(t.Context(), try.id, try.hash, who); !errors.Is(err, try.want) {
+				t.Errorf("approve %s with %q: %v", try.id, try.hash, err)
+			}
+		}
+		time.Sleep(time.Hour)
+		if now := rollouts(t, c, 1)[0]; now.Phase != rollout.Proposed || len(w.writes("RegisterTaskDefinition")) != 0 {
+			t.Fatalf("%s: %s", now.Phase, now.Message)
+		}
+		c.stop() // the word holds, whoever hears it
+		c = w.run(w.remediate(rollout.Approve, cure))
+		defer c.stop()
+		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); !errors.Is(err, fleet.ErrConflict) {
+			t.Errorf("a second approval: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if now := rollouts(t, c, 1)[0]; now.Phase != rollout.Soaking || now.Approval == nil || now.Approval.Ticket != "OPS-1" {
+			t.Errorf("%s %s: %s", now.Phase, now.Outcome, now.Message)
+		}
+		told(t, c, r, "approve: approve rollout "+r.ID+": its plan hash is", "approve: approve rollout", "approve: proposed → approved", "approve: approve rollout")
+		for _, e := range c.Audit(fleet.Key{}) {
+			if e.Action == "approve" && (e.By != "oncall" || e.Ticket != "OPS-1" || e.At.IsZero()) {
+				t.Errorf("%+v", e)
+			}
+		}
+	})
+}
+
+// mortal is a Deployer whose process dies at one call: before it is sent, or after it was carried out.
+type mortal struct {
+	reconciler.Deployer
+	calls  *atomic.Int64
+	at     int64
+	before bool
+}
+
+// step counts a call and tells whether the process is dead.
+func (m mortal) step() (dies, dead bool) {
+	n := m.calls.Add(1)
+	return n == m.at, m.at > 0 && n > m.at || n == m.at && m.before
+}
+
+// mortally makes one call of it; the dead hear and send nothing.
+func mortally[T any](ctx context.Context, m mortal, call func() (T, error)) (T, error) {
+	dies, dead := m.step()
+	if !dead {
+		v, err := call()
+		if !dies {
+			return v, err
+		}
+	}
+	<-ctx.Done()
+	var none T
+	return none, ctx.Err()
+}
+
+func (m mortal) Fresh(ctx context.Context, cluster, service string) (fleet.Fresh, error) {
+	return mortally(ctx, m, func() (fleet.Fresh, error) { return m.Deployer.Fresh(ctx, cluster, service) })
+}
+
+func (m mortal) RawDefinition(ctx context.Context, arn string) ([]byte, error) {
+	return mortally(ctx, m, func() ([]byte, error) { return m.Deployer.RawDefinition(ctx, arn) })
+}
+
+func (m mortal) NewestRevisions(ctx context.Context, family string) ([]string, error) {
+	return mortally(ctx, m, func() ([]string, error) { return m.Deployer.NewestRevisions(ctx, family) })
+}
+
+func (m mortal) Register(ctx context.Context, document []byte) (string, error) {
+	return mortally(ctx, m, func() (string, error) { return m.Deployer.Register(ctx, document) })
+}
+
+func (m mortal) Deploy(ctx context.Context, cluster, service, definition string) error {
+	_, err := mortally(ctx, m, func() (struct{}, error) { return struct{}{}, m.Deployer.Deploy(ctx, cluster, service, definition) })
+	return err
+}
+
+// Killed at any call, before or after it was carried out, a rollout comes to the same end: one revision, one deployment.
+func TestARolloutSurvivesAnyDeath(t *testing.T) {
+	t.Parallel()
+	for n := int64(1); ; n++ {
+		reached := false
+		for _, before := range []bool{true, false} {
+			bubble(t, func(t *testing.T) { reached = dieAt(t, n, before) || reached })
+		}
+		if !reached {
+			if n < 12 {
+				t.Errorf("a whole rollout takes %d calls only: the test shows less than it says", n-1)
+			}
+			return
+		}
+	}
+}
+
+// dieAt kills a controller at its nth call, starts another, and tells whether there was an nth call before the soak.
+func dieAt(t *testing.T, n int64, before bool) (reached bool) {
+	t.Helper()
+	w := newWorld(t, fixable(t))
+	calls := new(atomic.Int64)
+	c := w.run(func(o *reconciler.Options) {
+		w.remediate(rollout.Auto, cure)(o)
+		o.Targets[0].Deployer = mortal{o.Targets[0].Deployer, calls, n, before}
+	})
+	time.Sleep(30 * time.Minute)
+	c.stop()
+	reached = calls.Load() >= n
+	c = w.run(w.remediate(rollout.Auto, cure))
+	defer c.stop()
+	time.Sleep(time.Hour)
+	r := rollouts(t, c, 1)[0]
+	registered, updated := len(w.writes("RegisterTaskDefinition")), len(w.writes("UpdateService"))
+	if r.Phase != rollout.Soaking || !r.Live() || registered != 1 || updated != 1 {
+		t.Errorf("killed at call %d (before %t): %s %s %s; %d revisions, %d deployments", n, before, r.Phase, r.Outcome, r.Message, registered, updated)
+	}
+	return reached
+}
+
+// A pause stops every automatic write from the next pass on, rollbacks included, and holds across a restart; a person's
+// rollback passes it.
+func TestAPauseHolds(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, harmful(t))
+		who := rollout.Order{By: "oncall", Reason: "a sale is on"}
+		c := w.run(w.remediate(rollout.Auto, cure))
+		if err := c.Pause(t.Context(), "", who); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		c.stop()
+		c = w.run(w.remediate(rollout.Auto, cure))
+		time.Sleep(2 * time.Hour)
+		if n := len(w.writes("RegisterTaskDefinition")); n != 0 {
+			t.Fatalf("%d registered while paused", n)
+		}
+		if r := rollouts(t, c, 1)[0]; r.Reason != rollout.ReasonPaused || !strings.Contains(r.Message, "oncall") {
+			t.Errorf("%s %s: %s %s", r.Phase, r.Outcome, r.Reason, r.Message)
+		}
+		if err := c.Resume(t.Context(), "", who); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Hour); rollouts(t, c, 1)[0].Phase != rollout.Soaking; time.Sleep(time.Minute) {
+			if time.Now().After(deadline) {
+				t.Fatal("it did not begin after the pause")
+			}
+		}
+		if err := c.Pause(t.Context(), "prod", who); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Phase != rollout.RollingBack || r.Reason != rollout.ReasonPaused || len(w.writes("UpdateService")) != 1 {
+			t.Fatalf("worse and paused: %s %s %s, %d UpdateService", r.Phase, r.Outcome, r.Message, len(w.writes("UpdateService")))
+		}
+		c.stop()
+		c = w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		if _, err := c.RollBack(t.Context(), r.ID, who); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if r := rollouts(t, c, 1)[0]; r.Outcome != rollout.RolledBack || len(w.writes("UpdateService")) != 2 {
+			t.Errorf("a person's rollback: %s %s %s", r.Phase, r.Outcome, r.Message)
 		}
 	})
 }
