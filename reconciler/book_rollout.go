@@ -51,9 +51,9 @@ type AuditEntry struct {
 // bookRollouts is what is remembered of remediation, all of it also in memory.
 type bookRollouts struct {
 	mu       sync.Mutex
-	rollouts map[string]keptRollout
+	rollouts map[string]*keptRollout
 	audit    []AuditEntry // oldest first
-	number   uint64       // of the last entry, so that entries of one moment keep their order
+	number   uint64       // of entries ever, so that those of one moment keep their order
 	paused   map[string]rollout.Order
 	resets   map[string]time.Time
 }
@@ -66,13 +66,14 @@ type keptRollout struct {
 // readRollouts reads what a controller must know of remediation before its first step.
 func (b *Book) readRollouts(ctx context.Context) error {
 	r := &b.remediation
-	r.rollouts, r.paused, r.resets = map[string]keptRollout{}, map[string]rollout.Order{}, map[string]time.Time{}
+	r.rollouts, r.paused, r.resets = map[string]*keptRollout{}, map[string]rollout.Order{}, map[string]time.Time{}
 	return errors.Join(
-		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) { r.rollouts[v.ID] = keptRollout{v, it.Version} }),
+		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) { r.rollouts[v.ID] = &keptRollout{v, it.Version} }),
 		readAll(ctx, b.store, kindPause, func(it store.Item, v rollout.Order) { r.paused[it.Key] = v }),
 		readAll(ctx, b.store, kindReset, func(it store.Item, v rollout.Order) { r.resets[it.Key] = v.At }),
 		readAll(ctx, b.store, kindAudit, func(_ store.Item, v AuditEntry) {
 			v.Key = fleet.ParseKey(v.Address)
+			r.number++
 			r.audit = append(r.audit, v)
 			r.audit = r.audit[max(0, len(r.audit)-auditInMemory):]
 		}))
@@ -113,7 +114,10 @@ func (b *Book) Rollout(id string) (rollout.Rollout, bool) {
 	b.remediation.mu.Lock()
 	defer b.remediation.mu.Unlock()
 	k, ok := b.remediation.rollouts[id]
-	return k.Rollout, ok
+	if !ok {
+		return rollout.Rollout{}, false
+	}
+	return k.Rollout, true
 }
 
 // Audit lists the newest audit entries of what scope names, newest first. Entries of no service belong to every scope.
@@ -176,14 +180,15 @@ func (b *Book) WriteRollout(ctx context.Context, r rollout.Rollout, keep time.Du
 	if !r.Live() && r.Outcome != rollout.Exported && r.StartedAt.IsZero() {
 		it.Expires = r.Since.Add(unbegunKept)
 	}
-	w := store.Write{Item: it, If: store.Absent}
+	w, version := store.Write{Item: it, If: store.Absent}, uint64(0)
 	if was, ok := m.rollouts[r.ID]; ok {
-		w.If, w.Version = store.IfVersion, was.version
+		version = was.version
+		w.If, w.Version = store.IfVersion, version
 	}
 	if err := b.commitAudited(ctx, keep, entries, w); err != nil {
 		return errors.Join(fmt.Errorf("write rollout %s: %w", r.ID, err), b.rereadRollout(ctx, r.ID))
 	}
-	m.rollouts[r.ID] = keptRollout{r, m.rollouts[r.ID].version + 1}
+	m.rollouts[r.ID] = &keptRollout{r, version + 1}
 	return nil
 }
 
@@ -199,7 +204,7 @@ func (b *Book) rereadRollout(ctx context.Context, id string) error {
 	}
 	r, err := decode[rollout.Rollout](it)
 	if err == nil {
-		b.remediation.rollouts[id] = keptRollout{r, it.Version}
+		b.remediation.rollouts[id] = &keptRollout{r, it.Version}
 	}
 	return err
 }
@@ -258,7 +263,6 @@ func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []
 		e := &entries[i]
 		e.Address = e.Key.String()
 		m.number++
-		// Ordered bytewise; a number alone would begin again with each process.
 		it, err := encode(kindAudit, fmt.Sprintf("%s/%08d", e.At.UTC().Format("2006-01-02T15:04:05.000000000Z"), m.number), *e)
 		if err != nil {
 			return err

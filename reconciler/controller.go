@@ -95,6 +95,7 @@ func newController(o Options, now func() time.Time) *Controller {
 	c.evidence = newEvidence(c)
 	c.remediation = newRemediation(c)
 	c.recordPorts()
+	c.metrics.rolledOut(c.book.Rollouts(fleet.Key{}))
 	return c
 }
 

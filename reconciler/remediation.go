@@ -47,10 +47,11 @@ type remediation struct {
 	surveys map[fleet.Key]survey
 	tags    map[fleet.Key]modeTag
 	answers map[string][]rollout.Answer // by rollout, those that no written Advance has heard
+	stuck   map[fleet.Key]error         // services whose last visit failed
 }
 
 func newRemediation(c *Controller) *remediation {
-	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}}
+	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
 }
 
 // off tells that no rollout is to be touched: not even one that was begun before.
@@ -81,13 +82,18 @@ func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool 
 	return true
 }
 
-// current is the rollout that is to be advanced: the live one, else the newest if it was exported. rollouts are newest first.
+// current is the rollout that is to be advanced: the live one, else the newest export of a policy that has nothing newer.
+// rollouts are newest first.
 func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
 	if i := slices.IndexFunc(rollouts, rollout.Rollout.Live); i >= 0 {
 		return rollouts[i], true
 	}
-	if len(rollouts) > 0 && rollouts[0].Outcome == rollout.Exported {
-		return rollouts[0], true
+	newer := map[string]bool{} // policies with a newer rollout
+	for _, r := range rollouts {
+		if r.Outcome == rollout.Exported && !newer[r.Plan.Policy] {
+			return r, true
+		}
+		newer[r.Plan.Policy] = true
 	}
 	return rollout.Rollout{}, false
 }
@@ -106,12 +112,28 @@ func (r *remediation) loop(ctx context.Context, t Target) {
 		if ctx.Err() != nil {
 			return false
 		}
-		r.c.outcome(t.Name, "RemediationStuck", "fixes cannot be planned or rolled out", err)
+		r.visited(key, err)
 		if err == nil && after > 0 {
 			r.queues.of(t.Name).AddAfter(key, after)
 		}
 		return err != nil
 	})
+}
+
+// visited notes whether a visit failed: a trouble of the target while any service's last one did.
+func (r *remediation) visited(key fleet.Key, err error) {
+	r.state.Lock()
+	delete(r.stuck, key)
+	if err != nil {
+		r.stuck[key] = err
+	}
+	for k, other := range r.stuck {
+		if err == nil && k.Target == key.Target {
+			err = other
+		}
+	}
+	r.state.Unlock()
+	r.c.outcome(key.Target, "RemediationStuck", "fixes cannot be planned or rolled out", err)
 }
 
 // visit is one visit to one service. Its look is no older than itself.
