@@ -146,11 +146,12 @@ func objects(list any) []map[string]any {
 }
 
 func sortByName(list any) {
-	if objects(list) == nil {
+	all, ok := list.([]any)
+	if !ok || objects(list) == nil {
 		return
 	}
 	name := func(v any) string { s, _ := v.(map[string]any)["name"].(string); return s }
-	slices.SortStableFunc(list.([]any), func(a, b any) int { return strings.Compare(name(a), name(b)) })
+	slices.SortStableFunc(all, func(a, b any) int { return strings.Compare(name(a), name(b)) })
 }
 
 // differences lists the places in which two documents differ. That a member is missing or empty is the same to AWS, which
