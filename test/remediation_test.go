@@ -466,3 +466,112 @@ func TestAPauseHolds(t *testing.T) {
 		}
 	})
 }
+
+// What another tool owns, what nobody can tell the owner of, and what would start other images is not changed; the export that
+// somebody applies is watched, and adopted with the verdict.
+func TestWhatMustNotBeChanged(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change  func(*account.Scenario, *account.Service)
+		outcome rollout.Outcome
+		reason  rollout.Reason
+		owner   rollout.Ownership
+	}{
+		"a stack's, without a tag": {func(_ *account.Scenario, v *account.Service) { v.Stack = "shop" }, rollout.Exported, "", rollout.Owned},
+		"a pipeline's": {func(_ *account.Scenario, v *account.Service) {
+			v.TaskDefinition.RegisteredBy = "arn:aws:sts::111122223333:assumed-role/github-actions/run"
+		}, rollout.Exported, "", rollout.Owned},
+		"the stack cannot be read": {func(s *account.Scenario, _ *account.Service) {
+			s.Timeline = append(s.Timeline, account.Step{Do: account.DoDeny, Actions: []string{"cloudformation:DescribeStackResources"}, Why: "not allowed"})
+		}, rollout.Exported, "", rollout.UnknownOwner},
+		"an image by its tag": {func(_ *account.Scenario, v *account.Service) {
+			v.TaskDefinition.Containers[0]["image"] = "public.ecr.aws/nginx/nginx:1.27"
+		}, rollout.Refused, rollout.ReasonDrift, rollout.NoOwner},
+		"a field nobody knows": {func(_ *account.Scenario, v *account.Service) { v.TaskDefinition.With["novelty"] = "x" }, rollout.Refused, rollout.ReasonField, rollout.NoOwner},
+		"a shared family": {func(s *account.Scenario, _ *account.Service) {
+			s.Clusters[0].Services[1].TaskDefinition.Family = "django"
+		}, rollout.Refused, rollout.ReasonShared, rollout.NoOwner},
+		"its owner's tag": {func(_ *account.Scenario, v *account.Service) { v.Tags[rollout.Tag] = "off" }, rollout.Refused, rollout.ReasonTag, rollout.NoOwner},
+	} {
+		s := fixable(t)
+		tt.change(&s, &s.Clusters[0].Services[0])
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, s)
+			c := w.run(w.remediate(rollout.Auto, cure))
+			defer c.stop()
+			time.Sleep(time.Hour)
+			r := rollouts(t, c, 1)[0]
+			if r.Outcome != tt.outcome || r.Reason != tt.reason || r.Plan.Owner.State != tt.owner || len(r.Plan.Owner.Evidence) == 0 {
+				t.Errorf("%s: %s %s %s: %s; owner %+v", name, r.Phase, r.Outcome, r.Reason, r.Message, r.Plan.Owner)
+			}
+			if n := len(w.writes("RegisterTaskDefinition")) + len(w.writes("UpdateService")); n != 0 {
+				t.Errorf("%s: %d writes", name, n)
+			}
+		})
+	}
+}
+
+func TestAnAppliedExportIsAdopted(t *testing.T) {
+	t.Parallel()
+	s := fixable(t)
+	s.Clusters[0].Services[0].Stack = "shop"
+	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(3 * time.Hour), Do: account.DoDeploy, Service: "django",
+		Set: map[string]map[string]string{"django": cure}, Why: "the stack's owner applies the export"})
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		c := w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		time.Sleep(2 * 24 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Outcome != rollout.Adopted || !r.Foreign || r.Soak.Table == nil || r.Soak.Table.Verdict != rollout.Effective {
+			t.Errorf("%s %s: %s", r.Phase, r.Outcome, r.Message)
+		}
+		if n := len(w.writes("RegisterTaskDefinition")) + len(w.writes("UpdateService")); n != 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+// Killed at any call on its way back, a rollout is taken back once all the same.
+func TestARollbackSurvivesAnyDeath(t *testing.T) {
+	t.Parallel()
+	for n := int64(1); ; n++ {
+		reached := false
+		bubble(t, func(t *testing.T) { reached = dieGoingBack(t, n, false) })
+		bubble(t, func(t *testing.T) { reached = dieGoingBack(t, n, true) || reached })
+		if !reached {
+			if n < 6 {
+				t.Errorf("a rollback takes %d calls only: the test shows less than it says", n-1)
+			}
+			return
+		}
+	}
+}
+
+func dieGoingBack(t *testing.T, n int64, before bool) (reached bool) {
+	t.Helper()
+	w := newWorld(t, fixable(t))
+	base := w.document(t, "django:1")
+	c := w.run(w.remediate(rollout.Auto, cure))
+	time.Sleep(30 * time.Minute)
+	c.stop()
+	calls := new(atomic.Int64)
+	c = w.run(func(o *reconciler.Options) {
+		w.remediate(rollout.Auto, cure)(o)
+		o.Targets[0].Deployer = mortal{o.Targets[0].Deployer, calls, n, before}
+	})
+	if _, err := c.RollBack(t.Context(), rollouts(t, c, 1)[0].ID, rollout.Order{By: "oncall"}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(30 * time.Minute)
+	c.stop()
+	reached = calls.Load() >= n
+	c = w.run(w.remediate(rollout.Auto, cure))
+	defer c.stop()
+	time.Sleep(time.Hour)
+	if r := rollouts(t, c, 1)[0]; r.Outcome != rollout.RolledBack {
+		t.Errorf("killed at call %d (before %t): %s %s %s", n, before, r.Phase, r.Outcome, r.Message)
+	}
+	w.isBack(t, base)
+	return reached
+}
