@@ -35,7 +35,7 @@ func fixable(t *testing.T) account.Scenario {
 	}
 	const person = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_PowerUser_0123456789abcdef/alice"
 	v := &s.Clusters[0].Services[0]
-	v.CreatedBy, v.TaskDefinition.RegisteredBy = person, person
+	v.CreatedBy, v.TaskDefinition.RegisteredBy, v.Signals = person, person, nil // publishing signals takes most of the time
 	v.TaskDefinition.Tags = map[string]string{"team": "web"}
 	for _, c := range v.TaskDefinition.Containers {
 		c["image"] = c["image"].(string) + "@sha256:" + strings.Repeat("ab", 32)
