@@ -278,7 +278,8 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 		if !ok {
 			return is, nil, false
 		}
-		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b}
+		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b,
+			Volumes: volumesOf(is, v.observation, v.memory.History.Restarts)}
 		var after rollout.Rollout
 		after, steps = rollout.Advance(is, w, now)
 		var entries []AuditEntry

@@ -113,8 +113,17 @@ func notSent(err error) error {
 	if errors.Is(err, fleet.ErrDenied) || errors.Is(err, fleet.ErrTerminal) || errors.Is(err, fleet.ErrNotFound) {
 		return err
 	}
-	return fmt.Errorf("%w (nothing was sent): %w", fleet.ErrThrottled, err)
+	return unsent{err}
 }
+
+// unsent is an error from before a write. Its class is that of calls which AWS turned away: they may be sent again.
+type unsent struct{ err error }
+
+// Error says that nothing was sent, and why.
+func (u unsent) Error() string { return "nothing was sent: " + u.err.Error() }
+
+// Unwrap gives the class and the error.
+func (u unsent) Unwrap() []error { return []error{fleet.ErrThrottled, u.err} }
 
 // compare holds the new revision, as ECS describes it, against the base. One that cannot be read is not known: it is looked
 // for by its tag.

@@ -67,7 +67,7 @@ func (r *remediation) surveyed(ctx context.Context, t Target, p rollout.Plan, o 
 	}
 	// What the view knows is never older than the view.
 	s.facts.FamilyUsers = r.c.view.familyUsers(p.Key, familyOf(p.Base))
-	s.facts.Cures = cures
+	s.facts.Cures, s.facts.InternalOperation = cures, internalOperation(o.Metrics.Signals)
 	return s.facts, nil
 }
 

@@ -98,12 +98,18 @@ func (w *world) unplanned(service string, since time.Time) (n int) {
 // The incident, mode auto: one revision that differs in the two values alone, one deployment, and the deaths end.
 func TestTheFixIsRolledOutAndProven(t *testing.T) {
 	t.Parallel()
+	s := fixable(t)
+	incident, err := account.LoadScenario("scenarios/incident.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Clusters[0].Services[0].Signals = incident.Clusters[0].Services[0].Signals
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, fixable(t))
+		w := newWorld(t, s)
 		base := w.document(t, "django:1")
 		c := w.run(w.remediate(rollout.Auto, cure))
 		defer c.stop()
-		time.Sleep(3 * 24 * time.Hour)
+		time.Sleep(2 * 24 * time.Hour)
 
 		r := rollouts(t, c, 1)[0]
 		if r.Outcome != rollout.Succeeded || r.Soak.Table == nil || r.Soak.Table.Verdict != rollout.Effective || r.Soak.Table.Before.Deaths == 0 {
@@ -112,6 +118,9 @@ func TestTheFixIsRolledOutAndProven(t *testing.T) {
 		registered, updated := w.writes("RegisterTaskDefinition"), w.writes("UpdateService")
 		if len(registered) != 1 || len(updated) != 1 {
 			t.Fatalf("%d RegisterTaskDefinition, %d UpdateService", len(registered), len(updated))
+		}
+		if before, after := r.Soak.Table.Before, r.Soak.Table.After; before.Volume == nil || *before.Volume < 2500 || after.Volume == nil || *after.Volume != 0 {
+			t.Errorf("InternalOperation a minute: %v before, %v after", before.Volume, after.Volume)
 		}
 		onlyTheValues(t, base, w.document(t, "django:2"), r.ID)
 		want := map[string]any{"cluster": "prod", "service": r.Plan.ServiceARN, "taskDefinition": r.Revision}
