@@ -584,3 +584,60 @@ func dieGoingBack(t *testing.T, n int64, before bool) (reached bool) {
 	w.isBack(t, base)
 	return reached
 }
+
+// ECS's own circuit breaker takes back a revision whose tasks do not start: recognised as such, not deployed over, and held.
+func TestECSRollsTheFixBack(t *testing.T) {
+	t.Parallel()
+	s := fixable(t)
+	m := s.Clusters[0].Services[0].Models["cwagent"]
+	m.Cases = append(m.Cases, account.Case{When: map[string]string{"OTEL_TRACES_SAMPLER": cure["OTEL_TRACES_SAMPLER"]},
+		Death: account.DeathStart, Text: "CannotPullContainerError: pull image manifest has been retried"})
+	s.Clusters[0].Services[0].Models["cwagent"] = m
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		base := w.document(t, "django:1")
+		c := w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		time.Sleep(6 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Outcome != rollout.RolledBack || !strings.Contains(r.Message, "rollback of ECS") && !strings.Contains(r.Message, "ECS rolled it back") || len(w.writes("UpdateService")) != 1 {
+			t.Errorf("%s %s: %s, %d UpdateService", r.Phase, r.Outcome, r.Message, len(w.writes("UpdateService")))
+		}
+		if d := cmp.Diff(base["taskDefinition"], w.document(t, "django")["taskDefinition"]); d != "" {
+			t.Errorf("the family's newest revision: %s", d)
+		}
+		if got := open(c.Controller)["django"]; !slices.Contains(got, "RemediationHeld/") {
+			t.Errorf("open: %v", got)
+		}
+	})
+}
+
+// Somebody's deployment while the fix soaks: one that keeps the values goes on soaking, one that loses them ends it, opens
+// FixReverted and holds the service. Neither is deployed over.
+func TestSomebodyDeploysOverTheFix(t *testing.T) {
+	t.Parallel()
+	s := fixable(t)
+	image := map[string]string{"nginx": "public.ecr.aws/nginx/nginx:1.28@sha256:" + strings.Repeat("cd", 32)}
+	s.Timeline = append(s.Timeline,
+		account.Step{At: account.Exactly(2 * time.Hour), Do: account.DoDeploy, Service: "django", Image: image, Why: "a release, from the running revision"},
+		account.Step{At: account.Exactly(4 * time.Hour), Do: account.DoDeploy, Service: "django", Why: "a release, from the old one",
+			Set: map[string]map[string]string{"django": {"OTEL_TRACES_SAMPLER": "xray", "OTEL_TRACES_SAMPLER_ARG": "endpoint=http://localhost:2000"}}})
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		c := w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		time.Sleep(3 * time.Hour)
+		if r := rollouts(t, c, 1)[0]; r.Phase != rollout.Soaking || len(r.Carriers) != 1 {
+			t.Errorf("after the first: %s %s: %s, carriers %v", r.Phase, r.Outcome, r.Message, r.Carriers)
+		}
+		time.Sleep(21 * time.Hour)
+		all := c.Rollouts(django)
+		first := all[len(all)-1]
+		if first.Outcome != rollout.Superseded || len(w.writes("UpdateService")) != 1 {
+			t.Errorf("after the second: %s %s: %s, %d UpdateService", first.Phase, first.Outcome, first.Message, len(w.writes("UpdateService")))
+		}
+		if got := open(c.Controller)["django"]; !slices.Contains(got, "FixReverted/") || !slices.Contains(got, "RemediationHeld/") {
+			t.Errorf("open: %v", got)
+		}
+	})
+}
