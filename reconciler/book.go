@@ -43,6 +43,8 @@ type Book struct {
 	targets  map[string]targetBody
 	counters map[string]*counter
 	applied  map[string]applied
+
+	remediation bookRollouts
 }
 
 // OpenBook reads what must be known before the first look: open findings (their gauges go on at once), counters that
@@ -70,7 +72,7 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 		}
 		b.applied[it.Key] = a
 	}
-	return b, b.readCounters(ctx)
+	return b, errors.Join(b.readRollouts(ctx), b.readCounters(ctx))
 }
 
 // Begin notes that a target is watched, and since when: stops before its very first start are never counted. After a longer
@@ -141,6 +143,9 @@ func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 		if m, err = b.load(ctx, key); err != nil {
 			return m, err
 		}
+	}
+	if key.Service != "" {
+		m.Rollouts, m.Reset = b.rolloutsOf(key)
 	}
 	m.History.Since, m.History.Watched, m.History.Held, m.History.Short = target.FirstStart.Add(-firstLook), target.Watched, held, short
 	return m, nil

@@ -57,6 +57,7 @@ type Options struct {
 	Registry    prometheus.Registerer // nil: metrics of the process are not shown
 	Recorder    Recorder              // nil: nothing is recorded
 	Config      string                // what a recording says of the configuration
+	Remediation Remediation
 }
 
 // Controller is the running loop.
@@ -69,6 +70,7 @@ type Controller struct {
 	evidence    *evidence
 	troubles    *troubles
 	audits      *audits
+	remediation *remediation
 	metrics     *metrics
 	resyncs     sync.Map // target -> time.Duration, the effective one
 	gauges      sync.Map // target -> map[string]float64, what was said in this minute
@@ -94,7 +96,9 @@ func newController(o Options, now func() time.Time) *Controller {
 	}
 	c.definitions = newDefinitions(c)
 	c.evidence = newEvidence(c)
+	c.remediation = newRemediation(c)
 	c.recordPorts()
+	c.metrics.rolledOut(c.book.Rollouts(fleet.Key{}))
 	return c
 }
 
@@ -118,6 +122,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		wg.Go(func() { c.evidence.loop(ctx, t) })
 		wg.Go(func() { newReader(c, t).loop(ctx) })
 		wg.Go(func() { c.auditLoop(ctx, t.Name, t.CloudWatch, "AlarmsUnkept", "alarms cannot be read or kept") })
+		wg.Go(func() { c.remediation.loop(ctx, t) })
 	}
 	wg.Go(func() {
 		c.auditLoop(ctx, homeAlarms, c.o.Home, "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept")
@@ -134,6 +139,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.definitions.queues.shutDown()
 	c.evidence.queues.shutDown()
 	c.audits.queues.shutDown()
+	c.remediation.queues.shutDown()
 	wg.Wait()
 	return nil
 }
@@ -200,6 +206,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	c.announce(d)
 	c.view.dropLogs(key, judged(o.Logs, m, d))
 	c.evidence.want(key, d.Wants)
+	c.remediation.want(key, m, d.Findings)
 	if len(d.Changes) > 0 {
 		if c.o.Layout == alarm.ServiceLayout {
 			c.audits.due(key.Target) // a container seen for the first time wants its alarm now

@@ -9,6 +9,7 @@ import (
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/otel"
+	"taskwarden/reconciler/rollout"
 )
 
 // Policies is all configuration that a decision depends on.
@@ -62,6 +63,9 @@ func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 	claims := append(advised(j.Claims, o, m.Findings, p.Lint), misconfigured(o, m.Findings, j.Claims, p.Lint)...)
 	if m.Learning {
 		claims = weakened(claims)
+	}
+	if !o.Gone {
+		claims = append(claims, rollout.Claims(m.Rollouts, m.Reset)...) // known for certain, also before the view is whole
 	}
 	d.Findings = mergeAll(o.Key, m.Findings, claims, o.Seen, now, m.Alarms)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)

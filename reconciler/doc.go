@@ -62,5 +62,7 @@ type Target struct {
 	Name       string
 	Observer   Observer
 	CloudWatch CloudWatch
+	Deployer   Deployer // needed where remediation is not off
+	Registry   Registry // nil: only images pinned by digest are known to stay
 	Actions    alarm.Actions
 }

@@ -11,6 +11,7 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 	"taskwarden/store"
 )
 
@@ -29,10 +30,12 @@ type Memory struct {
 	Key      fleet.Key
 	Findings []finding.Finding
 	History  churn.History
-	Learning bool       // no complete look at the service's cluster since the start: history is read, nothing opens
-	Alarms   AlarmSight // what the last look at the alarms says; never stored
-	version  uint64     // of the stored item; 0: never written
-	written  memoryBody // that item
+	Rollouts []rollout.Rollout // of the service
+	Reset    time.Time         // a person's last reset of the service
+	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
+	Alarms   AlarmSight        // what the last look at the alarms says; never stored
+	version  uint64            // of the stored item; 0: never written
+	written  memoryBody        // that item
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 )
 
 // metrics are what /metrics shows of the loop; names carry the prefix taskwarden_.
@@ -23,6 +24,7 @@ type metrics struct {
 	passSeconds prometheus.Histogram
 	passErrors  prometheus.Counter
 	panics      prometheus.Counter
+	rollouts    *prometheus.GaugeVec // by phase, or outcome once it ended
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -44,10 +46,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		passSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "taskwarden", Name: "pass_seconds", Help: "How long passes take.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)}),
 		passErrors: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "taskwarden", Name: "pass_errors_total", Help: "Passes that failed and were queued again."}),
+		rollouts:   vec("rollouts", "Rollouts that are kept, by their phase while they live, then by their outcome.", "state"),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "taskwarden", Name: "panics_total", Help: "Panics contained."}),
 	}
 	if r != nil {
-		r.MustRegister(m.sweeps, m.sweepTime, m.sweepCalls, m.complete, m.resync, m.stops, m.open, m.data, m.passSeconds, m.passErrors, m.panics)
+		r.MustRegister(m.sweeps, m.sweepTime, m.sweepCalls, m.complete, m.resync, m.stops, m.open, m.data, m.passSeconds, m.passErrors, m.panics, m.rollouts)
 	}
 	return m
 }
@@ -63,6 +66,13 @@ func (m *metrics) swept(target string, s fleet.Sweep, every time.Duration) {
 	m.sweepTime.WithLabelValues(target).Set(s.Took.Seconds())
 	m.sweepCalls.WithLabelValues(target).Set(float64(s.Calls))
 	m.resync.WithLabelValues(target).Set(every.Seconds())
+}
+
+func (m *metrics) rolledOut(all []rollout.Rollout) {
+	m.rollouts.Reset()
+	for _, r := range all {
+		m.rollouts.WithLabelValues(stateOf(r)).Inc()
+	}
 }
 
 func (m *metrics) stop(v churn.Verdict) {

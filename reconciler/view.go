@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"taskwarden/reconciler/fleet"
 )
@@ -16,6 +17,7 @@ type view struct {
 	clusters map[fleet.Key]*clusterView // keys without a service
 	sweeps   map[string]fleet.Sweep     // by target, the last one
 	whole    map[string]fleet.Sweep     // by target, the last complete one
+	first    map[string]time.Time       // by target, the first complete one since the start
 	logs     map[fleet.Key]map[fleet.LogRef]fleet.Tail
 	metrics  map[fleet.Key]fleet.Metrics // of services that need any
 }
@@ -26,11 +28,12 @@ type clusterView struct {
 	learned  bool // a look at it was complete
 	services map[string]fleet.Service
 	tasks    map[string]taskSet // by service name
+	bare     map[string]bool    // families of which tasks run that no service runs
 }
 
 func newView() *view {
 	return &view{
-		clusters: map[fleet.Key]*clusterView{}, sweeps: map[string]fleet.Sweep{}, whole: map[string]fleet.Sweep{},
+		clusters: map[fleet.Key]*clusterView{}, sweeps: map[string]fleet.Sweep{}, whole: map[string]fleet.Sweep{}, first: map[string]time.Time{},
 		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{}, metrics: map[fleet.Key]fleet.Metrics{},
 	}
 }
@@ -50,10 +53,11 @@ func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
 
 // clusterOf is the view of a cluster after a look at it. A partial look replaces only what it showed.
 func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
-	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}}
+	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}, bare: map[string]bool{}}
 	tasks := map[string][]fleet.Task{}
 	if was != nil && !c.Seen.Complete {
 		maps.Copy(is.services, was.services)
+		maps.Copy(is.bare, was.bare)
 		tasks = stale(was.tasks, c.Tasks)
 	}
 	for _, s := range c.Services {
@@ -62,6 +66,8 @@ func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
 	for _, t := range c.Tasks {
 		if name := t.ServiceName(); name != "" {
 			tasks[name] = append(tasks[name], t)
+		} else if !t.Stopped() {
+			is.bare[familyOf(t.TaskDefinition)] = true
 		}
 	}
 	for name, of := range tasks {
@@ -114,6 +120,9 @@ func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
 		return nil
 	}
 	v.whole[target] = s
+	if v.first[target].IsZero() {
+		v.first[target] = s.At
+	}
 	var gone []fleet.Key
 	for key, c := range v.clusters {
 		if key.Target == target && !slices.Contains(s.Clusters, key.Cluster) {

@@ -30,6 +30,9 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 	if err != nil {
 		return o, err
 	}
+	if o.Remediation, err = remediationOf(cfg); err != nil {
+		return o, err
+	}
 	if o.Book, err = reconciler.OpenBook(ctx, s, time.Duration(cfg.Retention.Stops), cfg.Metrics.Enabled); err != nil {
 		return o, err
 	}
@@ -42,7 +45,7 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 	}
 	for _, t := range targets {
 		account := accounts.open(t)
-		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
+		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Deployer: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
 	}
 	return o, nil
 }
@@ -98,6 +101,8 @@ func classes(cfg config.Config) map[cloud.Class]bool {
 		cloud.Evidence: cfg.Detect.Logs.Enabled,
 		cloud.Metrics:  cfg.Metrics.Enabled,
 		cloud.Alarms:   cfg.Alarms.Mode == config.AlarmsEnsure || cfg.Alarms.Mode == config.AlarmsSync,
+		// In mode plan fixes are shown, and no write may be sent even by mistake.
+		cloud.Remediate: cfg.Remediation.Mode == config.RemediationApprove || cfg.Remediation.Mode == config.RemediationAuto,
 	}
 }
 

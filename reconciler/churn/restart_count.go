@@ -9,8 +9,8 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// recentRestarts are remembered of a service.
-const recentRestarts = 200
+// RecentRestarts are remembered of a service.
+const RecentRestarts = 200
 
 // Restarts is what is remembered of the restarts of a service's containers under their restart policies.
 type Restarts struct {
@@ -70,7 +70,7 @@ func (c court) countRestarts() (Restarts, []Restart) {
 	}
 	slices.SortStableFunc(found, func(x, y Restart) int { return x.At.Compare(y.At) })
 	next.Recent = slices.Concat(was.Recent, found)
-	next.Recent = next.Recent[max(0, len(next.Recent)-recentRestarts):]
+	next.Recent = next.Recent[max(0, len(next.Recent)-RecentRestarts):]
 	return next, found
 }
 

@@ -35,6 +35,7 @@ func (a *Account) Fresh(ctx context.Context, cluster, service string) (fleet.Fre
 	}
 	s := answer.Services[0]
 	out.Service, out.Gone = serviceOf(s, newNames()), aws.ToString(s.Status) != "ACTIVE"
+	out.CreatedBy = aws.ToString(s.CreatedBy)
 	out.Express = s.ResourceManagementType == types.ResourceManagementTypeEcs
 	out.Tags, out.PauseHooks = tagsOf(s.Tags), pauses(s.DeploymentConfiguration)
 	if err := a.newestDeployment(ctx, cluster, service, &out); err != nil {

@@ -7,6 +7,7 @@ type Fresh struct {
 	At         time.Time // when the look began
 	Gone       bool      // MISSING or no longer ACTIVE: an answer, not an error
 	Service    Service
+	CreatedBy  string // ARN of the principal that created the service; "": not told
 	Tags       map[string]string
 	Express    bool              // ECS manages the service's resources (Express Mode)
 	PauseHooks []string          // lifecycle stages at which its deployments wait for somebody's answer

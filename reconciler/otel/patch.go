@@ -57,6 +57,10 @@ var outputOnly = []string{
 	"registeredBy", "deleteRequestedAt",
 }
 
+// OutputOnly lists the members of a task definition that DescribeTaskDefinition answers and RegisterTaskDefinition does not
+// take.
+func OutputOnly() []string { return slices.Clone(outputOnly) }
+
 // Patch turns a task definition document into RegisterTaskDefinition input with the variables of set (container to name
 // to value) in it. It takes what DescribeTaskDefinition answers, the task definition alone, or registration input.
 //

@@ -59,6 +59,9 @@ func (m *machine) bringBack() {
 func (m *machine) back() {
 	if why := m.w.Brakes.mayWrite(m.Rollout); why != nil {
 		m.wait(why)
+		if why.Reason == ReasonPaused {
+			m.Deadline = m.now.Add(rollIn) // whoever paused it may still want it back
+		}
 		return
 	}
 	if m.Intent != nil && m.now.Sub(m.Intent.At) < showsLate {

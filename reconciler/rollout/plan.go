@@ -34,7 +34,9 @@ type Facts struct {
 	MovingImages  []string // containers whose digest a new deployment would move, or may
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Traces        *Traces  // nil: the rate is not known
-	Cures         []string // other cures, best first
+	// InternalOperation is Application Signals' count a minute; nil: not known.
+	InternalOperation *float64
+	Cures             []string // other cures, best first
 }
 
 // Traces is the observed rate, for what will be lost.
@@ -59,7 +61,9 @@ type Plan struct {
 	Power      string                       `json:"power"`
 	Baseline   []Life                       `json:"baseline,omitempty"`
 	Soak       Soak                         `json:"soak"`
-	Hash       string                       `json:"planHash"`
+	// InternalOperation is how many requests of it there were a minute when the plan was made; nil: not known.
+	InternalOperation *float64 `json:"internalOperation,omitempty"`
+	Hash              string   `json:"planHash"`
 }
 
 // Soak is how a fix is verified.
@@ -81,7 +85,7 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 		return Plan{}, nil, false
 	}
 	plan = Plan{Key: s.Key, ServiceARN: s.Service.ARN, Policy: p.Name, Base: s.Service.TaskDefinition, Owner: s.Facts.Owner,
-		Cures: s.Facts.Cures, Soak: Soak{set.Soak, set.MinSoak, set.longest()}}
+		Cures: s.Facts.Cures, InternalOperation: s.Facts.InternalOperation, Soak: Soak{set.Soak, set.MinSoak, set.longest()}}
 	definition, read := s.Definitions[plan.Base]
 	if !read {
 		plan.seal()

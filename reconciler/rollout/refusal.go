@@ -79,6 +79,11 @@ func refuse(reason Reason, evidence []string, format string, args ...any) *Refus
 	return &Refusal{Reason: reason, Message: fmt.Sprintf(format, args...), Evidence: evidence, Remedy: remedies[reason]}
 }
 
+// NewRefusal is one that the edge found by comparing, with its remedy.
+func NewRefusal(reason Reason, evidence []string, message string) *Refusal {
+	return refuse(reason, evidence, "%s", message)
+}
+
 // Error says why and what would change it.
 func (r *Refusal) Error() string {
 	out := string(r.Reason) + ": " + r.Message

@@ -9,6 +9,9 @@ func (m *machine) registering() {
 	case ok:
 		m.registered(a.Revision)
 		return
+	case hopeless && a.Refusal != nil && a.Revision != "":
+		m.strayed(a)
+		return
 	case hopeless && a.Refusal != nil:
 		m.end(Refused, a.Refusal.Reason, a.Refusal.Message, m.now)
 		return
@@ -35,6 +38,9 @@ func (m *machine) registering() {
 func (m *machine) findByTag() (found bool) {
 	if a, ok := m.w.answer(FindByTag, m.Intent.At); ok && a.Err == nil {
 		switch {
+		case a.Refusal != nil:
+			m.strayed(a)
+			return true
 		case a.Revision != "":
 			m.registered(a.Revision)
 			return true
@@ -47,6 +53,12 @@ func (m *machine) findByTag() (found bool) {
 	}
 	m.steps = append(m.steps, Step{Call: FindByTag, Key: m.Plan.Key, Base: m.Plan.Base, Tag: m.ID})
 	return false
+}
+
+// strayed takes back a revision that is not what was asked for: registered, never deployed.
+func (m *machine) strayed(a Answer) {
+	m.Revision = a.Revision
+	m.conclude(Failed, a.Refusal.Reason, fleet.NameOf(a.Revision)+" is not what was registered: "+a.Refusal.Message)
 }
 
 func (m *machine) registered(revision string) {

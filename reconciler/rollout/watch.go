@@ -55,13 +55,16 @@ func (m *machine) stillOnBase(look Look) {
 // takenBack tells whether the new revision was deployed and the old one is back, and by whom.
 func (m *machine) takenBack(look Look) (why string, back bool) {
 	d := look.Deployment
+	p, _ := look.Service.Primary()
 	switch ours := d.Target == m.Revision; {
+	case strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
+		return "ECS rolled it back: " + p.RolloutReason, true
 	case ours && strings.HasPrefix(d.Status, "ROLLBACK"):
 		return "ECS rolled it back: " + or(d.Reason, d.Status), true
 	case ours && !d.underWay():
 		return "its deployment is over (" + d.Status + ") and the old revision runs", true
 	case m.Arrived, d.Target == m.Plan.Base && !m.Wrote.IsZero() && d.Started.After(m.Wrote):
-		return "somebody put the old revision back", true
+		return "the old revision is back, by a rollback of ECS or by somebody's deployment", true
 	}
 	return "", false
 }

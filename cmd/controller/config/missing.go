@@ -20,17 +20,7 @@ var missing = []capability{
 	{path: "watch.events.queueUrl", wanted: func(c Config) bool { return c.Watch.Events.QueueURL != "" }, what: "a queue of events", use: "leave events out; every watch.resync polls"},
 	{path: "detect.logs.locations[].stream", entries: searched, what: "searching the group, as without a stream,", use: `give a stream, as "{container}/{task}"`},
 	{path: "alarms.muteDuringRollout", wanted: func(c Config) bool { return c.Alarms.MuteDuringRollout }, what: "true", use: "use false"},
-	{path: "remediation.mode", wanted: remediates, what: "a mode other than off", use: `use "off"`},
 	{path: "store.type", wanted: func(c Config) bool { return c.Store.Type == StoreDynamoDB }, what: "dynamodb", use: `use "bolt"`},
-}
-
-// remediates is false for values that are no mode at all, which are noted already.
-func remediates(c Config) bool {
-	switch c.Remediation.Mode {
-	case RemediationPlan, RemediationApprove, RemediationAuto:
-		return true
-	}
-	return false
 }
 
 // searched lists the locations whose stream would have to be searched for.

@@ -1,0 +1,281 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
+	"taskwarden/store"
+)
+
+// Kinds of items of remediation in the store.
+const (
+	kindRollout = "rollout" // key: rollout id; one rollout
+	kindAudit   = "audit"   // key: time + number; one entry, never written again
+	kindPause   = "pause"   // key: target, or everyTarget; there while remediation is paused
+	kindReset   = "reset"   // key: fleet.Key; the last reset
+)
+
+const (
+	// everyTarget is the key of a pause of all targets: no target's name has a star.
+	everyTarget = "*"
+	// auditInMemory bounds what the API shows; older entries stay in the store for as long as retention.audit says.
+	auditInMemory = 5000
+	// unbegunKept is how long a rollout that never wrote anything is kept after its end.
+	unbegunKept = 30 * 24 * time.Hour
+)
+
+// AuditEntry is one line of the audit log: what was planned, said, sent, answered or refused, and by whom.
+type AuditEntry struct {
+	At      time.Time `json:"at"`
+	Key     fleet.Key `json:"-"`
+	Address string    `json:"service,omitempty"` // of Key
+	Rollout string    `json:"rollout,omitempty"` // its id
+	By      string    `json:"by"`                // name of the token, or taskwarden
+	Action  string    `json:"action"`            // propose, advance, approve, reject, rollback, reset, pause, resume, …
+	Hash    string    `json:"hash,omitempty"`    // that the person gave
+	Reason  string    `json:"reason,omitempty"`
+	Ticket  string    `json:"ticket,omitempty"`
+	Text    string    `json:"text"`              // what came of it
+	Refused bool      `json:"refused,omitempty"` // nothing was changed
+}
+
+// bookRollouts is what is remembered of remediation, all of it also in memory.
+type bookRollouts struct {
+	mu       sync.Mutex
+	rollouts map[string]*keptRollout
+	audit    []AuditEntry // oldest first
+	number   uint64       // of entries ever, so that those of one moment keep their order
+	paused   map[string]rollout.Order
+	resets   map[string]time.Time
+}
+
+type keptRollout struct {
+	rollout.Rollout
+	version uint64
+}
+
+// readRollouts reads what a controller must know of remediation before its first step.
+func (b *Book) readRollouts(ctx context.Context) error {
+	r := &b.remediation
+	r.rollouts, r.paused, r.resets = map[string]*keptRollout{}, map[string]rollout.Order{}, map[string]time.Time{}
+	return errors.Join(
+		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) { r.rollouts[v.ID] = &keptRollout{v, it.Version} }),
+		readAll(ctx, b.store, kindPause, func(it store.Item, v rollout.Order) { r.paused[it.Key] = v }),
+		readAll(ctx, b.store, kindReset, func(it store.Item, v rollout.Order) { r.resets[it.Key] = v.At }),
+		readAll(ctx, b.store, kindAudit, func(_ store.Item, v AuditEntry) {
+			v.Key = fleet.ParseKey(v.Address)
+			r.number++
+			r.audit = append(r.audit, v)
+			r.audit = r.audit[max(0, len(r.audit)-auditInMemory):]
+		}))
+}
+
+func readAll[T any](ctx context.Context, s store.Store, kind string, each func(store.Item, T)) error {
+	for it, err := range store.All(ctx, s, kind, "") {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", kind, err)
+		}
+		v, err := decode[T](it)
+		if err != nil {
+			return err
+		}
+		each(it, v)
+	}
+	return nil
+}
+
+// Rollouts lists the rollouts of what scope names, newest first.
+func (b *Book) Rollouts(scope fleet.Key) []rollout.Rollout {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	var out []rollout.Rollout
+	for _, k := range b.remediation.rollouts {
+		if within(k.Key(), scope) {
+			out = append(out, k.Rollout)
+		}
+	}
+	slices.SortFunc(out, func(x, y rollout.Rollout) int {
+		return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), strings.Compare(x.ID, y.ID))
+	})
+	return out
+}
+
+// Rollout gives one rollout by its id.
+func (b *Book) Rollout(id string) (rollout.Rollout, bool) {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	k, ok := b.remediation.rollouts[id]
+	if !ok {
+		return rollout.Rollout{}, false
+	}
+	return k.Rollout, true
+}
+
+// Audit lists the newest audit entries of what scope names, newest first. Entries of no service belong to every scope.
+func (b *Book) Audit(scope fleet.Key) []AuditEntry {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	var out []AuditEntry
+	for _, e := range slices.Backward(b.remediation.audit) {
+		if e.Key == (fleet.Key{}) || within(e.Key, scope) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Paused gives who paused remediation of a target and why; of the target alone before all.
+func (b *Book) Paused(target string) (rollout.Order, bool) {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	for _, key := range []string{target, everyTarget} {
+		if o, ok := b.remediation.paused[key]; ok {
+			return o, true
+		}
+	}
+	return rollout.Order{}, false
+}
+
+// rolloutsOf gives the rollouts of one service and when it was last reset.
+func (b *Book) rolloutsOf(key fleet.Key) (of []rollout.Rollout, reset time.Time) {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	for _, k := range b.remediation.rollouts {
+		if k.Key() == key {
+			of = append(of, k.Rollout)
+		}
+	}
+	slices.SortFunc(of, func(x, y rollout.Rollout) int {
+		return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), strings.Compare(x.ID, y.ID))
+	})
+	return of, b.remediation.resets[key.String()]
+}
+
+// resets gives the last resets by the service's address.
+func (b *Book) resets() map[string]time.Time {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	return maps.Clone(b.remediation.resets)
+}
+
+// WriteRollout makes a rollout durable together with what is said of it, or neither. It fails with store.ErrConflict where
+// somebody else wrote the rollout meanwhile; steps of one that was not written must not be taken.
+func (b *Book) WriteRollout(ctx context.Context, r rollout.Rollout, keep time.Duration, entries ...AuditEntry) error {
+	m := &b.remediation
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it, err := encode(kindRollout, r.ID, r)
+	if err != nil {
+		return err
+	}
+	if !r.Live() && r.Outcome != rollout.Exported && r.StartedAt.IsZero() {
+		it.Expires = r.Since.Add(unbegunKept)
+	}
+	w, version := store.Write{Item: it, If: store.Absent}, uint64(0)
+	if was, ok := m.rollouts[r.ID]; ok {
+		version = was.version
+		w.If, w.Version = store.IfVersion, version
+	}
+	if err := b.commitAudited(ctx, keep, entries, w); err != nil {
+		return errors.Join(fmt.Errorf("write rollout %s: %w", r.ID, err), b.rereadRollout(ctx, r.ID))
+	}
+	m.rollouts[r.ID] = &keptRollout{r, version + 1}
+	return nil
+}
+
+// rereadRollout takes in what the store has of one after a commit of which nobody knows whether it took place.
+func (b *Book) rereadRollout(ctx context.Context, id string) error {
+	it, err := b.store.Get(ctx, kindRollout, id)
+	if errors.Is(err, store.ErrNotFound) {
+		delete(b.remediation.rollouts, id)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read rollout %s: %w", id, err)
+	}
+	r, err := decode[rollout.Rollout](it)
+	if err == nil {
+		b.remediation.rollouts[id] = &keptRollout{r, it.Version}
+	}
+	return err
+}
+
+// Note appends to the audit log.
+func (b *Book) Note(ctx context.Context, keep time.Duration, entries ...AuditEntry) error {
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	if err := b.commitAudited(ctx, keep, entries); err != nil {
+		return fmt.Errorf("write the audit log: %w", err)
+	}
+	return nil
+}
+
+// SetPause pauses a target ("": all), or ends the pause.
+func (b *Book) SetPause(ctx context.Context, target string, on bool, who rollout.Order, keep time.Duration, e AuditEntry) error {
+	key := cmp.Or(target, everyTarget)
+	m := &b.remediation
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it, err := encode(kindPause, key, who)
+	if err != nil {
+		return err
+	}
+	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, store.Write{Item: it, Delete: !on}); err != nil {
+		return fmt.Errorf("note the pause of %s: %w", key, err)
+	}
+	if on {
+		m.paused[key] = who
+	} else {
+		delete(m.paused, key)
+	}
+	return nil
+}
+
+// SetReset notes that a person looked at why a service's last try ended as it did.
+func (b *Book) SetReset(ctx context.Context, key fleet.Key, who rollout.Order, keep time.Duration, e AuditEntry) error {
+	m := &b.remediation
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it, err := encode(kindReset, key.String(), who)
+	if err != nil {
+		return err
+	}
+	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, store.Write{Item: it}); err != nil {
+		return fmt.Errorf("note the reset of %s: %w", key, err)
+	}
+	m.resets[key.String()] = who.At
+	return nil
+}
+
+// commitAudited makes writes and audit entries durable in one commit. The lock is held: entries keep their order.
+func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []AuditEntry, writes ...store.Write) error {
+	m := &b.remediation
+	for i := range entries {
+		e := &entries[i]
+		e.Address = e.Key.String()
+		m.number++
+		it, err := encode(kindAudit, fmt.Sprintf("%s/%08d", e.At.UTC().Format("2006-01-02T15:04:05.000000000Z"), m.number), *e)
+		if err != nil {
+			return err
+		}
+		if keep > 0 {
+			it.Expires = e.At.Add(keep)
+		}
+		writes = append(writes, store.Write{Item: it, If: store.Absent})
+	}
+	if err := b.store.Commit(ctx, writes...); err != nil {
+		return err
+	}
+	m.audit = append(m.audit, entries...)
+	m.audit = m.audit[max(0, len(m.audit)-auditInMemory):]
+	return nil
+}

@@ -1,0 +1,395 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
+)
+
+// Remediation is which fixes are rolled out and how. The zero value is off: nothing is planned, nothing is asked for.
+type Remediation struct {
+	Ceiling  rollout.Mode // of every service
+	Default  rollout.Mode // of services without a tag; "": the ceiling
+	Settings rollout.Settings
+	Policies []rollout.Policy
+	Audit    time.Duration // how long audit entries are kept; 0: for ever
+}
+
+const (
+	actingAgain  = 15 * time.Second // between two visits of a rollout that registers, rolls or rolls back
+	waitingAgain = time.Minute      // of one that waits for approval, its turn or a brake
+	soakingAgain = 5 * time.Minute  // of one that soaks, beside the looks
+	// mostTurns bounds a visit: no rollout gets further in one than from its start to its deployment.
+	mostTurns = 12
+)
+
+// remediation takes rollouts from plan to end, behind the service passes: one worker a target, so that no service is visited
+// twice at the same time.
+type remediation struct {
+	c      *Controller
+	o      Remediation
+	queues queues[fleet.Key]
+
+	// deciding is held while a rollout is decided on and written: each start sees the one before (rollout.Brakes.Known), and
+	// a person's word never meets a decision half way.
+	deciding sync.Mutex
+
+	state   sync.Mutex
+	surveys map[fleet.Key]survey
+	tags    map[fleet.Key]modeTag
+	answers map[string][]rollout.Answer // by rollout, those that no written Advance has heard
+	stuck   map[fleet.Key]error         // services whose last visit failed
+}
+
+func newRemediation(c *Controller) *remediation {
+	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
+}
+
+// off tells that no rollout is to be touched: not even one that was begun before.
+func (r *remediation) off() bool { return r.o.Ceiling == "" || r.o.Ceiling == rollout.Off }
+
+// now is a time as it comes back from the store.
+func (r *remediation) now() time.Time { return r.c.now().Round(0).UTC() }
+
+// want queues a service that may need a visit: a rollout of it lives or was exported, or a policy may match it.
+func (r *remediation) want(key fleet.Key, m Memory, findings []finding.Finding) {
+	if r.off() {
+		return
+	}
+	if _, ok := current(m.Rollouts); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
+		r.queues.of(key.Target).Add(key)
+	}
+}
+
+func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool {
+	if !p.Match.Cluster(key.Cluster) || !p.Match.Service(key.Service) {
+		return false
+	}
+	for _, typ := range p.When {
+		if !slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Type == typ && f.Status == finding.True }) {
+			return false
+		}
+	}
+	return true
+}
+
+// current is the rollout that is to be advanced: the live one, else the newest export of a policy that has nothing newer.
+// rollouts are newest first.
+func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
+	if i := slices.IndexFunc(rollouts, rollout.Rollout.Live); i >= 0 {
+		return rollouts[i], true
+	}
+	newer := map[string]bool{} // policies with a newer rollout
+	for _, r := range rollouts {
+		if r.Outcome == rollout.Exported && !newer[r.Plan.Policy] {
+			return r, true
+		}
+		newer[r.Plan.Policy] = true
+	}
+	return rollout.Rollout{}, false
+}
+
+// loop visits the services of one target that are queued.
+func (r *remediation) loop(ctx context.Context, t Target) {
+	if r.off() {
+		return
+	}
+	r.queues.work(t.Name, func(key fleet.Key) (again bool) {
+		if ctx.Err() != nil {
+			return false
+		}
+		var after time.Duration
+		err := r.c.fence("remediation of "+key.String(), func() (err error) { after, err = r.visit(ctx, t, key); return err })
+		if ctx.Err() != nil {
+			return false
+		}
+		r.visited(key, err)
+		if err == nil && after > 0 {
+			r.queues.of(t.Name).AddAfter(key, after)
+		}
+		return err != nil
+	})
+}
+
+// visited notes whether a visit failed: a trouble of the target while any service's last one did.
+func (r *remediation) visited(key fleet.Key, err error) {
+	r.state.Lock()
+	delete(r.stuck, key)
+	if err != nil {
+		r.stuck[key] = err
+	}
+	for k, other := range r.stuck {
+		if err == nil && k.Target == key.Target {
+			err = other
+		}
+	}
+	r.state.Unlock()
+	r.c.outcome(key.Target, "RemediationStuck", "fixes cannot be planned or rolled out", err)
+}
+
+// visit is one visit to one service. Its look is no older than itself.
+type visit struct {
+	r           *remediation
+	t           Target
+	key         fleet.Key
+	observation fleet.Observation
+	memory      Memory
+
+	look     *rollout.Look
+	searched bool // for a revision by its tag
+	answers  []rollout.Answer
+	failed   error // why there is no look
+}
+
+// visit plans what is wanted, and takes the service's rollout as far as it goes now. It gives when to come again; 0: with the
+// next look that makes it worth it.
+func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after time.Duration, err error) {
+	if !r.c.view.learned(key) {
+		return 0, nil
+	}
+	v := &visit{r: r, t: t, key: key}
+	if v.memory, err = r.c.book.Load(ctx, key); err != nil {
+		return 0, err
+	}
+	v.observation = r.c.view.observe(key)
+	v.observation.Definitions = r.c.definitions.known(v.observation, v.memory.Findings)
+	if err := v.propose(ctx); err != nil {
+		return 0, err
+	}
+	for range mostTurns {
+		more, err := v.advance(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+	}
+	if v.failed != nil {
+		return 0, fmt.Errorf("look at %s: %w", key, v.failed)
+	}
+	return r.again(key), nil
+}
+
+// again is when the service's rollout is to be visited next.
+func (r *remediation) again(key fleet.Key) time.Duration {
+	rollouts, _ := r.c.book.rolloutsOf(key)
+	now, ok := current(rollouts)
+	switch {
+	case !ok || !now.Live():
+		return 0
+	case now.Phase == rollout.Soaking:
+		return soakingAgain
+	case now.Phase == rollout.Proposed || now.Phase == rollout.Approved:
+		return waitingAgain
+	}
+	return actingAgain
+}
+
+// propose keeps the service's rollouts in step with what the policies want.
+func (v *visit) propose(ctx context.Context) error {
+	live, alive := v.live()
+	if alive && live.Phase != rollout.Proposed && live.Phase != rollout.Approved {
+		return nil
+	}
+	for _, p := range v.policies(live, alive) {
+		s := rollout.Subject{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings}
+		plan, _, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
+		switch _, read := v.observation.Definitions[plan.Base]; {
+		case wanted && !read && v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message == "":
+			continue // it is being fetched
+		case wanted && read && v.observation.Complete:
+			facts, err := v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings), factsKept)
+			if err != nil {
+				return err
+			}
+			s.Facts = facts
+		case !wanted && !alive, wanted && !v.observation.Complete:
+			continue
+		}
+		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
+			next, ok := rollout.Propose(s, p, b, now)
+			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next))}, ok
+		})
+		if err != nil || proposed.Live() {
+			return err
+		}
+	}
+	return nil
+}
+
+// policies are those that may plan: of a live rollout its own alone. One that the configuration no longer has plans nothing.
+func (v *visit) policies(live rollout.Rollout, alive bool) []rollout.Policy {
+	if !alive {
+		return v.r.o.Policies
+	}
+	i := slices.IndexFunc(v.r.o.Policies, func(p rollout.Policy) bool { return p.Name == live.Plan.Policy })
+	if i < 0 {
+		return []rollout.Policy{{Name: live.Plan.Policy}}
+	}
+	return v.r.o.Policies[i : i+1]
+}
+
+func (v *visit) live() (rollout.Rollout, bool) {
+	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
+	r, ok := current(rollouts)
+	return r, ok && r.Live()
+}
+
+// cures are the cures of the open findings, best first, each once.
+func cures(findings []finding.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		if !f.Open() {
+			continue
+		}
+		for _, c := range f.Cures {
+			if !slices.Contains(out, c.Text) {
+				out = append(out, c.Text)
+			}
+		}
+	}
+	return out
+}
+
+// advance takes the rollout one Advance on and carries out its steps; more tells that something came of them.
+func (v *visit) advance(ctx context.Context) (more bool, err error) {
+	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
+	was, ok := current(rollouts)
+	if !ok {
+		return false, nil
+	}
+	if was.Live() && was.Phase != rollout.Soaking && v.look == nil && !v.r.knowsTag(v.key) && !v.takeLook(ctx, was) {
+		return false, nil // nobody knows what the service's owner allows now
+	}
+	var steps []rollout.Step
+	heard := v.heard(was.ID)
+	next, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
+		is, ok := v.r.c.book.Rollout(was.ID) // a person may have had a word meanwhile
+		if !ok {
+			return is, nil, false
+		}
+		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b,
+			Volumes: volumesOf(is, v.observation, v.memory.History.Restarts)}
+		var after rollout.Rollout
+		after, steps = rollout.Advance(is, w, now)
+		var entries []AuditEntry
+		for _, s := range steps {
+			if s.Call == rollout.Record {
+				entries = append(entries, v.r.entry(after, "advance", s.Text))
+			}
+		}
+		return after, entries, len(entries) > 0 || !reflect.DeepEqual(is, after)
+	})
+	if err != nil {
+		return false, err
+	}
+	v.r.forget(was.ID)
+	for _, s := range steps {
+		if v.take(ctx, next, s) {
+			more = true
+		}
+	}
+	v.keep(was.ID)
+	return more, nil
+}
+
+// heard are the answers that no written Advance has heard; keep puts new ones there, forget takes them away.
+func (v *visit) heard(id string) []rollout.Answer {
+	v.r.state.Lock()
+	defer v.r.state.Unlock()
+	return slices.Clone(v.r.answers[id])
+}
+
+func (v *visit) keep(id string) {
+	v.r.state.Lock()
+	defer v.r.state.Unlock()
+	if len(v.answers) > 0 {
+		v.r.answers[id] = append(v.r.answers[id], v.answers...)
+	}
+	v.answers = nil
+}
+
+func (r *remediation) forget(id string) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	delete(r.answers, id)
+}
+
+func (r *remediation) knowsTag(key fleet.Key) bool {
+	r.state.Lock()
+	defer r.state.Unlock()
+	tag, ok := r.tags[key]
+	return ok && r.now().Sub(tag.at) < factsKept
+}
+
+// write decides on one service and makes the decision durable, one after the other. decide's rollout is written only where it
+// says so; what it gives is given back.
+func (r *remediation) write(ctx context.Context, key fleet.Key, decide func(rollout.Brakes, time.Time) (rollout.Rollout, []AuditEntry, bool)) (rollout.Rollout, error) {
+	r.deciding.Lock()
+	defer r.deciding.Unlock()
+	now := r.now()
+	next, entries, ok := decide(r.brakes(key, now), now)
+	if !ok {
+		return next, nil
+	}
+	was, _ := r.c.book.Rollout(next.ID)
+	if err := r.c.book.WriteRollout(ctx, next, r.o.Audit, entries...); err != nil {
+		return rollout.Rollout{}, err
+	}
+	r.announce(was, next)
+	return next, nil
+}
+
+// brakes are what stands between plans and production now, for one service.
+func (r *remediation) brakes(key fleet.Key, now time.Time) rollout.Brakes {
+	r.state.Lock()
+	tag := r.tags[key].value
+	r.state.Unlock()
+	b := rollout.Brakes{Settings: r.o.Settings, Known: r.c.book.Rollouts(fleet.Key{}), Resets: r.c.book.resets(), Fleet: r.c.fleet(now), ViewAge: 3 * r.c.effective(key.Target)}
+	b.Mode, b.ModeBy = rollout.ModeOf(r.o.Ceiling, r.o.Default, tag)
+	if who, paused := r.c.book.Paused(key.Target); paused {
+		b.Paused = fmt.Sprintf("by %s at %s (%s)", who.By, who.At.UTC().Format(time.RFC3339), who.Reason)
+	}
+	return b
+}
+
+// announce logs a transition once, shows it in the metrics, and wakes whoever it concerns.
+func (r *remediation) announce(was, is rollout.Rollout) {
+	if was.Phase == is.Phase && was.Outcome == is.Outcome {
+		return
+	}
+	r.c.metrics.rolledOut(r.c.book.Rollouts(fleet.Key{}))
+	r.c.o.Log.Info("rollout", zap.String("id", is.ID), zap.Stringer("service", is.Key()), zap.String("policy", is.Plan.Policy),
+		zap.String("from", stateOf(was)), zap.String("to", stateOf(is)), zap.String("reason", string(is.Reason)), zap.String("message", is.Message))
+	if is.Live() {
+		return
+	}
+	r.c.queue.Add(is.Key()) // its findings say what became of it
+	for _, k := range r.c.book.Rollouts(fleet.Key{}) {
+		if k.Live() && k.Phase == rollout.Approved {
+			r.queues.of(k.Key().Target).Add(k.Key()) // it may be its turn
+		}
+	}
+}
+
+func stateOf(r rollout.Rollout) string {
+	if r.Outcome != "" {
+		return string(r.Outcome)
+	}
+	return string(r.Phase)
+}
+
+// entry is what the controller itself says in the audit log.
+func (r *remediation) entry(of rollout.Rollout, action, text string) AuditEntry {
+	return AuditEntry{At: r.now(), Key: of.Key(), Rollout: of.ID, By: "taskwarden", Action: action, Hash: of.Plan.Hash, Reason: string(of.Reason), Text: text}
+}
