@@ -35,6 +35,7 @@ type fake struct {
 	alarms   []reconciler.AlarmReport
 	targets  []reconciler.TargetReport
 	panics   bool
+	operated
 }
 
 func (f *fake) Findings() []finding.Finding {
@@ -132,6 +133,7 @@ func world() *fake {
 			{Target: "test", Resync: 5 * time.Minute, Troubles: []string{"TargetUnreadable: allow the IAM action ecs:ListClusters"}},
 			{Target: "prod", Ready: true, Complete: true, LastSweep: at, LastComplete: at, Resync: 90 * time.Second, Took: 1500 * time.Millisecond, Calls: 12, Clusters: 1, Services: 2, Tasks: 3, Waiting: 4},
 		},
+		operated: remediated(),
 	}
 }
 

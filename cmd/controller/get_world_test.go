@@ -30,6 +30,7 @@ type shownWorld struct {
 	services []reconciler.ServiceReport
 	stops    []reconciler.Recorded
 	ready    bool
+	operated
 }
 
 func (f *shownWorld) Findings() []finding.Finding {
@@ -61,7 +62,7 @@ func newShownWorld() *shownWorld {
 	crash := finding.Finding{Key: web, Type: finding.SidecarCrash, Subject: "cwagent", Status: finding.True, Severity: finding.Warning, Reason: "GoConcurrentMapWrites",
 		Message: "cwagent crashed\x1b[2J", Evidence: []string{"3 stops"}, FirstSeen: now.Add(-3*time.Hour - 12*time.Minute), LastSeen: now, Count: 3}
 	closed := finding.Finding{Key: web, Type: finding.SilentChurn, Status: finding.False, Severity: finding.Critical, Reason: "Rate", Message: "over", ClosedAt: now}
-	f := &shownWorld{ready: true, findings: []finding.Finding{crash, closed}}
+	f := &shownWorld{ready: true, operated: remediated(), findings: []finding.Finding{crash, closed}}
 	for _, name := range []string{"api", "web"} {
 		f.services = append(f.services, reconciler.ServiceReport{Observation: fleet.Observation{Key: fleet.Key{Target: "prod", Cluster: "main", Service: name},
 			Seen: fleet.Seen{At: now, Complete: true}, Service: fleet.Service{ARN: "arn:aws:ecs:eu-west-1:1:service/main/" + name, Desired: 2, Running: 2}}, Reason: "Quiet", Message: "fine"})
