@@ -38,6 +38,7 @@ type Source interface {
 	Rollouts(scope fleet.Key) []rollout.Rollout
 	Rollout(id string) (rollout.Rollout, bool)
 	Audit(scope fleet.Key) []reconciler.AuditEntry // newest first
+	Paused(target string) (rollout.Order, bool)
 }
 
 // Operator is what people may do. Errors are of class fleet.ErrNotFound or fleet.ErrConflict, and then nothing was changed.

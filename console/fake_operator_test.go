@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ func (f *fake) Rollouts(scope fleet.Key) []rollout.Rollout {
 			out = append(out, r)
 		}
 	}
+	slices.SortFunc(out, func(a, b rollout.Rollout) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
 	return out
 }
 
@@ -41,6 +45,12 @@ func (f *fake) Rollout(id string) (rollout.Rollout, bool) {
 	defer f.mu.Unlock()
 	r, ok := f.rollouts[id]
 	return r, ok
+}
+
+func (f *fake) Paused(target string) (rollout.Order, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return rollout.Order{By: "oncall", Reason: "storm", Ticket: "OPS-3", At: at}, f.paused[target] || target == "prod"
 }
 
 func (f *fake) Audit(fleet.Key) []reconciler.AuditEntry {

@@ -196,11 +196,12 @@ type Target struct {
 	Tasks              int      `json:"tasks" jsonschema_description:"Tasks in view."`
 	DefinitionsWaiting int      `json:"definitionsWaiting" jsonschema_description:"Task definitions still to be fetched, of all targets."`
 	Troubles           []string `json:"troubles" jsonschema_description:"What the controller cannot see or say there, and the remedy."`
+	Paused             *Word    `json:"paused,omitempty" jsonschema_description:"Who paused remediation there, or everywhere; left out: nobody."`
 }
 
-func targetOf(t reconciler.TargetReport) Target {
+func targetOf(t reconciler.TargetReport, paused *Word) Target {
 	return Target{TargetState: stateOf(t), SweepSeconds: t.Took.Seconds(), SweepCalls: t.Calls, Clusters: t.Clusters,
-		Services: t.Services, Tasks: t.Tasks, DefinitionsWaiting: t.Waiting, Troubles: filled(t.Troubles)}
+		Services: t.Services, Tasks: t.Tasks, DefinitionsWaiting: t.Waiting, Troubles: filled(t.Troubles), Paused: paused}
 }
 
 // moment is a time for JSON, in UTC; nil, which is left out, for one that is not known.

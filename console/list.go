@@ -187,11 +187,27 @@ var alarms = collection[reconciler.AlarmReport]{
 	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
 }
 
-var targets = collection[reconciler.TargetReport]{
-	read: func(src Source, _ query) []reconciler.TargetReport { return src.Targets() },
-	keep: func(q query, t reconciler.TargetReport) bool { return q.is("target", t.Target) },
-	key:  func(t reconciler.TargetReport) string { return t.Target },
-	show: func(t reconciler.TargetReport) any { return targetOf(t) },
+// paused is a target with who paused remediation there.
+type paused struct {
+	reconciler.TargetReport
+	by *Word
+}
+
+var targets = collection[paused]{
+	read: func(src Source, _ query) []paused {
+		var out []paused
+		for _, t := range src.Targets() {
+			p := paused{TargetReport: t}
+			if o, ok := src.Paused(t.Target); ok {
+				p.by = wordOf(&o)
+			}
+			out = append(out, p)
+		}
+		return out
+	},
+	keep: func(q query, p paused) bool { return q.is("target", p.Target) },
+	key:  func(p paused) string { return p.Target },
+	show: func(p paused) any { return targetOf(p.TargetReport, p.by) },
 }
 
 var rollouts = collection[rollout.Rollout]{

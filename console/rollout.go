@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"taskwarden/reconciler"
-	"taskwarden/reconciler/otel"
 	"taskwarden/reconciler/rollout"
 )
 
@@ -120,15 +119,13 @@ func rolloutOf(r rollout.Rollout) Rollout {
 		Message: r.Message, Remedy: r.Remedy, PlanHash: r.Plan.Hash, Changes: []Change{}, BaseRevision: r.Plan.Base, NewRevision: r.Revision,
 		CreatedAt: moment(r.CreatedAt), Since: moment(r.Since), Table: comparison(r.Soak.Table)}
 	for _, c := range r.Plan.Changes {
-		out.Changes = append(out.Changes, changeOf(c))
+		out.Changes = append(out.Changes, Change(c))
 	}
 	if r.Live() {
 		out.Deadline = moment(r.Deadline)
 	}
 	return out
 }
-
-func changeOf(c otel.Change) Change { return Change(c) }
 
 func comparison(t *rollout.Table) *Table {
 	if t == nil {

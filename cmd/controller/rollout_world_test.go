@@ -20,10 +20,22 @@ type operated struct {
 	paused   map[string]bool
 }
 
-func (f *shownWorld) Rollouts(fleet.Key) []rollout.Rollout {
+func (f *shownWorld) Rollouts(scope fleet.Key) []rollout.Rollout {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]rollout.Rollout{}, f.rollouts...)
+	var out []rollout.Rollout
+	for _, r := range f.rollouts {
+		if scope == (fleet.Key{}) || scope == r.Key() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (f *shownWorld) Paused(target string) (rollout.Order, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return rollout.Order{By: "oncall", At: time.Now()}, f.paused[target] || f.paused[""]
 }
 
 func (f *shownWorld) Rollout(id string) (rollout.Rollout, bool) {
