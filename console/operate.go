@@ -93,7 +93,7 @@ var operations = []operation{
 	{"remediation:pause", "Stop every automatic write to a target, or to all, until resume, across restarts. A person's rollback goes on.",
 		[]string{"target", "reason", "ticket"}, "Done",
 		func(ctx context.Context, src Source, o order) (any, error) {
-			return Done{Place{Target: o.said.Target}, "pause", o.who.By, "nothing is written to " + reach(o.said.Target) + " until resume"},
+			return Done{Place{Target: o.said.Target}, "pause", o.who.By, "remediation of " + reach(o.said.Target) + " writes nothing until resume"},
 				src.Pause(ctx, o.said.Target, o.who)
 		}},
 	{"remediation:resume", "End the pause of a target, or that of all; pauses of single targets hold on.", []string{"target", "reason", "ticket"}, "Done",

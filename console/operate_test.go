@@ -133,7 +133,7 @@ func TestApproversOperate(t *testing.T) {
 	if len(f.resets) != 2 || f.resets[0] != web || f.resets[1] != other {
 		t.Errorf("%v", f.resets)
 	}
-	do("remediation:pause", `{"target":"prod","reason":"storm"}`, "target prod until resume")
+	do("remediation:pause", `{"target":"prod","reason":"storm"}`, "remediation of target prod writes nothing until resume")
 	do("remediation:pause", `{}`, "every target")
 	do("remediation:resume", `{"target":"prod"}`, "is over")
 	if f.paused["prod"] || !f.paused[""] {

@@ -27,6 +27,8 @@ var tables = map[string]func(io.Writer, []json.RawMessage, bool) error{
 	"services": tableOf(serviceColumns),
 	"stops":    tableOf(stopColumns),
 	"alarms":   tableOf(alarmColumns),
+	"rollouts": tableOf(rolloutColumns),
+	"audit":    tableOf(auditColumns),
 	"targets":  tableOf(targetColumns),
 }
 
@@ -102,6 +104,7 @@ var targetColumns = []column[console.Target]{
 	{"TASKS", false, func(t console.Target) string { return strconv.Itoa(t.Tasks) }},
 	{"TROUBLES", false, func(t console.Target) string { return strconv.Itoa(len(t.Troubles)) }},
 	{"SWEEP", true, func(t console.Target) string { return fmt.Sprintf("%.1fs, %d calls", t.SweepSeconds, t.SweepCalls) }},
+	{"PAUSED", true, func(t console.Target) string { return wordText(t.Paused) }},
 	{"IN THE WAY", true, func(t console.Target) string { return strings.Join(t.Troubles, "; ") }},
 }
 
