@@ -13,6 +13,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,7 +58,10 @@ type Operator interface {
 type Options struct {
 	// Source gives the controller that runs at the moment: a reloaded configuration replaces it. While it gives nil,
 	// the API answers 503.
-	Source   func() Source
+	Source func() Source
+	// Orders is held while an order is carried out; nil: never. Whoever replaces the controller holds it meanwhile, so that
+	// no order goes to one whose successor has read the store already.
+	Orders   sync.Locker
 	Tokens   []Token             // none: reads on loopback only, and no writes
 	Registry prometheus.Gatherer // what /metrics shows
 	Log      *zap.Logger         // panics, and what could not be written down, once each

@@ -136,24 +136,34 @@ func operationAt(path string) (operation, string, bool) {
 // operate carries out an operation for an approver, and turns everybody else down. What was read whole is carried out and
 // audited even where the client goes away.
 func (a *api) operate(w http.ResponseWriter, r *http.Request, op operation, subject string) {
-	src := a.o.Source()
-	switch {
-	case r.Method != http.MethodPost:
+	if r.Method != http.MethodPost {
 		deny(w, &problem{status: http.StatusMethodNotAllowed, Code: "method_not_allowed", allow: http.MethodPost,
 			Message: r.Method + " is not served here: this path takes POST"})
 		return
-	case src == nil:
+	}
+	o := order{subject: subject}
+	var denied, p *problem
+	if o.who.By, denied = a.approver(r); denied == nil {
+		p = o.read(w, r, op) // before the lock: a client may be slow
+	}
+	if a.o.Orders != nil {
+		a.o.Orders.Lock()
+		defer a.o.Orders.Unlock()
+	}
+	src := a.o.Source()
+	if src == nil {
 		fail(w, starting())
 		return
 	}
-	ctx := context.WithoutCancel(r.Context())
-	o := order{subject: subject}
-	var p *problem
-	if o.who.By, p = a.approver(r); p != nil {
-		deny(w, a.stranger(ctx, src, r, op, o, p))
-		return
+	if denied == nil && p == nil && strings.Contains(op.path, "{address}") {
+		o.key, p = resolve(src, subject)
 	}
-	if p = o.read(src, w, r, op); p != nil {
+	ctx := context.WithoutCancel(r.Context())
+	switch {
+	case denied != nil:
+		deny(w, a.stranger(ctx, src, r, op, o, denied))
+		return
+	case p != nil:
 		a.note(ctx, src, op, o, p.Message)
 		deny(w, p)
 		return
@@ -197,7 +207,7 @@ func nameOf(t Token) string {
 }
 
 // read reads what an approver asked for.
-func (o *order) read(src Source, w http.ResponseWriter, r *http.Request, op operation) *problem {
+func (o *order) read(w http.ResponseWriter, r *http.Request, op operation) *problem {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return &problem{status: http.StatusUnsupportedMediaType, Code: "json_only", Message: "send JSON, with 'Content-Type: application/json'"}
 	}
@@ -225,12 +235,7 @@ func (o *order) read(src Source, w http.ResponseWriter, r *http.Request, op oper
 	if slices.Contains(op.takes, "hash") && o.said.Hash == "" {
 		return badRequest("hash is missing: give the planHash of the plan that you read")
 	}
-	if !strings.Contains(op.path, "{address}") {
-		return nil
-	}
-	var p *problem
-	o.key, p = resolve(src, o.subject)
-	return p
+	return nil
 }
 
 // clip bounds what goes into the audit log.

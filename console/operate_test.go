@@ -8,8 +8,12 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/rollout"
@@ -285,5 +289,24 @@ func TestOperationsAreFoundByTheirPaths(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
+	}
+}
+
+// An order waits while the controller is replaced, and goes to the successor.
+func TestAnOrderGoesToTheSuccessor(t *testing.T) {
+	was, is := world(), world()
+	src := was
+	var orders sync.Mutex
+	h := New(Options{Source: func() Source { return src }, Orders: &orders, Tokens: people, Registry: prometheus.NewRegistry(), Log: zap.NewNop()})
+	orders.Lock()
+	done := make(chan int)
+	go func() {
+		status, _, _ := post(h, attempt{path: "remediation:pause", token: "boss"})
+		done <- status
+	}()
+	src = is
+	orders.Unlock()
+	if status := <-done; status != 200 || !is.paused[""] || was.paused[""] {
+		t.Errorf("%d %v %v", status, is.paused, was.paused)
 	}
 }
