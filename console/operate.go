@@ -7,131 +7,18 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
-
-	"go.uber.org/zap"
-	"golang.org/x/time/rate"
-
-	"taskwarden/reconciler/fleet"
-	"taskwarden/reconciler/rollout"
 )
 
 const (
 	bodyLimit = 64 << 10
 	wordLimit = 1000 // characters of one text in a body
-	// strangersAtOnce is how many attempts of those who may not operate are audited one by one; then one a second.
-	strangersAtOnce = 100
-	nobody          = "nobody"
+	nobody    = "nobody"
 )
-
-// operation is one thing that people may do: a POST.
-type operation struct {
-	path  string   // under apiPath, with one {name} for the subject, or none
-	about string   // for the OpenAPI document
-	takes []string // fields of the body, of said
-	shows string   // schema of the answer
-	do    func(context.Context, Source, order) (any, error)
-}
-
-// order is what a person asked for.
-type order struct {
-	subject string    // id of a rollout
-	key     fleet.Key // the service of an address
-	said    said
-	who     rollout.Order
-}
-
-// said is the body of an operation; each takes some of it.
-type said struct {
-	Hash   string `json:"hash"`
-	Target string `json:"target"`
-	Reason string `json:"reason"`
-	Ticket string `json:"ticket"`
-}
-
-// sayings tells what each field is for.
-var sayings = map[string]string{
-	"hash":   "The planHash of the plan as it was read. Needed.",
-	"target": "Name of the configured target; left out: every target.",
-	"reason": "Why, for the audit log.",
-	"ticket": "Where it is discussed, for the audit log.",
-}
-
-// Done is the answer to an operation that is about no rollout.
-type Done struct {
-	Place
-	Action  string `json:"action" jsonschema_description:"What was done: reset, pause or resume."`
-	By      string `json:"by" jsonschema_description:"Name of the token."`
-	Message string `json:"message" jsonschema_description:"What holds from now on."`
-}
-
-// operations are all operations, in the order of the document.
-var operations = []operation{
-	{"rollouts/{id}:approve", "Say yes to exactly the plan with that hash.", []string{"hash", "reason", "ticket"}, "RolloutDetail",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return shown(src.Approve(ctx, o.subject, o.said.Hash, o.who))
-		}},
-	{"rollouts/{id}:reject", "Say no to a plan, before anything was written.", []string{"reason", "ticket"}, "RolloutDetail",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return shown(src.Reject(ctx, o.subject, o.who))
-		}},
-	{"rollouts/{id}:rollback", "Have a rollout taken back, also while remediation is paused.", []string{"reason", "ticket"}, "RolloutDetail",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return shown(src.RollBack(ctx, o.subject, o.who))
-		}},
-	{"services/{address}:reset", "Let a service be tried again after its last try was rolled back or failed, or its plan rejected.",
-		[]string{"reason", "ticket"}, "Done",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return Done{placeOf(o.key), "reset", o.who.By, "the service may be tried again"}, src.Reset(ctx, o.key, o.who)
-		}},
-	{"remediation:pause", "Stop every automatic write to a target, or to all, until resume, across restarts. A person's rollback goes on.",
-		[]string{"target", "reason", "ticket"}, "Done",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return Done{Place{Target: o.said.Target}, "pause", o.who.By, "remediation of " + reach(o.said.Target) + " writes nothing until resume"},
-				src.Pause(ctx, o.said.Target, o.who)
-		}},
-	{"remediation:resume", "End the pause of a target, or that of all; pauses of single targets hold on.", []string{"target", "reason", "ticket"}, "Done",
-		func(ctx context.Context, src Source, o order) (any, error) {
-			return Done{Place{Target: o.said.Target}, "resume", o.who.By, "the pause of " + reach(o.said.Target) + " is over"},
-				src.Resume(ctx, o.said.Target, o.who)
-		}},
-}
-
-func shown(r rollout.Rollout, err error) (any, error) { return planOf(r), err }
-
-func reach(target string) string {
-	if target == "" {
-		return "every target"
-	}
-	return "target " + target
-}
-
-func (o operation) action() string { return o.path[strings.LastIndex(o.path, ":")+1:] }
-
-// operationAt finds the operation of a path, and what stands there for its subject.
-func operationAt(path string) (operation, string, bool) {
-	for _, o := range operations {
-		before, after, wild := strings.Cut(apiPath+o.path, "{")
-		if !wild {
-			if path == before {
-				return o, "", true
-			}
-			continue
-		}
-		rest, begins := strings.CutPrefix(path, before)
-		subject, ends := strings.CutSuffix(rest, after[strings.Index(after, "}")+1:])
-		if begins && ends && subject != "" {
-			return o, subject, true
-		}
-	}
-	return operation{}, "", false
-}
 
 // operate carries out an operation for an approver, and turns everybody else down. What was read whole is carried out and
 // audited even where the client goes away.
@@ -244,69 +131,4 @@ func clip(s string) string {
 		return string(r[:wordLimit]) + "…"
 	}
 	return s
-}
-
-// strangers bounds what those who may not operate can write into the audit log.
-type strangers struct {
-	limit   *rate.Limiter
-	unheard atomic.Int64 // attempts since the last entry that have none
-}
-
-// stranger audits an attempt of somebody who may not operate. Attempts beyond the bound are counted in the next entry.
-func (a *api) stranger(ctx context.Context, src Source, r *http.Request, op operation, o order, p *problem) *problem {
-	if !a.strangers.limit.Allow() {
-		a.strangers.unheard.Add(1)
-		return &problem{status: http.StatusTooManyRequests, Code: "too_many_attempts", Message: "too many attempts were turned down: try again in a minute"}
-	}
-	why := p.Message
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		why += " (from " + host + ")"
-	}
-	if n := a.strangers.unheard.Swap(0); n > 0 {
-		why += fmt.Sprintf("; %d more attempts before it have no entry of their own", n)
-	}
-	a.note(ctx, src, op, o, why)
-	return p
-}
-
-// note audits an attempt that was turned down here.
-func (a *api) note(ctx context.Context, src Source, op operation, o order, why string) {
-	key, id := o.key, ""
-	if strings.Contains(op.path, "{id}") {
-		id = strings.Trim(quoted(o.subject), `"`)
-		if of, ok := src.Rollout(o.subject); ok {
-			key = of.Key()
-		}
-	}
-	if strings.Contains(op.path, "{address}") && key == (fleet.Key{}) {
-		var p *problem
-		if key, p = resolve(src, o.subject); p != nil {
-			why = "service " + quoted(o.subject) + ": " + why
-		}
-	}
-	if err := src.Refused(ctx, key, op.action(), id, why, o.who); err != nil {
-		a.o.Log.Error("an attempt that was turned down is not in the audit log", zap.String("action", op.action()), zap.String("by", o.who.By), zap.Error(err))
-	}
-}
-
-// failed words the error of an operation. One that is no refusal may have been carried out: who asked should look.
-func (a *api) failed(src Source, op operation, o order, err error) *problem {
-	p := &problem{Message: err.Error()}
-	switch {
-	case errors.Is(err, fleet.ErrNotFound):
-		p.status, p.Code = http.StatusNotFound, "not_found"
-	case errors.Is(err, fleet.ErrConflict):
-		p.status, p.Code = http.StatusConflict, "conflict"
-		if r, ok := src.Rollout(o.subject); ok {
-			p.Phase, p.Outcome = string(r.Phase), string(r.Outcome)
-		}
-	default:
-		a.o.Log.Error("an order could not be written down", zap.String("action", op.action()), zap.String("by", o.who.By), zap.Error(err))
-		p.status, p.Code = http.StatusInternalServerError, "not_written"
-		p.Message = "this could not be written down, the controller's log has the details: look whether it holds before you try again"
-	}
-	for _, class := range []error{fleet.ErrNotFound, fleet.ErrConflict} {
-		p.Message = strings.TrimSuffix(p.Message, ": "+class.Error())
-	}
-	return p
 }
