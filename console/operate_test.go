@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -292,20 +291,30 @@ func TestOperationsAreFoundByTheirPaths(t *testing.T) {
 	}
 }
 
+// gate is a lock that the test opens once an order has come to it.
+type gate struct{ reached, open chan struct{} }
+
+func (g gate) Lock()   { close(g.reached); <-g.open }
+func (g gate) Unlock() {}
+
 // An order waits while the controller is replaced, and goes to the successor.
 func TestAnOrderGoesToTheSuccessor(t *testing.T) {
 	was, is := world(), world()
 	src := was
-	var orders sync.Mutex
-	h := New(Options{Source: func() Source { return src }, Orders: &orders, Tokens: people, Registry: prometheus.NewRegistry(), Log: zap.NewNop()})
-	orders.Lock()
+	orders := gate{make(chan struct{}), make(chan struct{})}
+	h := New(Options{Source: func() Source { return src }, Orders: orders, Tokens: people, Registry: prometheus.NewRegistry(), Log: zap.NewNop()})
 	done := make(chan int)
 	go func() {
 		status, _, _ := post(h, attempt{path: "remediation:pause", token: "boss"})
 		done <- status
 	}()
+	select {
+	case <-orders.reached:
+	case status := <-done:
+		t.Fatalf("it did not wait: %d", status)
+	}
 	src = is
-	orders.Unlock()
+	close(orders.open)
 	if status := <-done; status != 200 || !is.paused[""] || was.paused[""] {
 		t.Errorf("%d %v %v", status, is.paused, was.paused)
 	}
