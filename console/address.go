@@ -39,7 +39,7 @@ func resolve(src Source, address string) (fleet.Key, *problem) {
 	return fleet.Key{}, p
 }
 
-// recorded finds services by their findings and stops, in order.
+// recorded finds services by their findings, stops and rollouts, in order.
 func recorded(src Source, want fleet.Key) []fleet.Key {
 	var out []fleet.Key
 	for _, f := range src.Findings() {
@@ -49,6 +49,11 @@ func recorded(src Source, want fleet.Key) []fleet.Key {
 	}
 	for _, s := range src.Stops(want) {
 		out = append(out, s.Key)
+	}
+	for _, r := range src.Rollouts(fleet.Key{}) {
+		if names(want, r.Key()) {
+			out = append(out, r.Key())
+		}
 	}
 	slices.SortFunc(out, fleet.Key.Compare)
 	return slices.Compact(out)

@@ -45,13 +45,13 @@ func secrets(tokens []Token) []secret {
 	return out
 }
 
-// check says why the Authorization header does not open the API, or nil. Every hash is compared, each in constant time,
-// so that timing tells nothing of which came near.
-func check(header string, tokens []secret, now time.Time) *problem {
+// holder is whose token the Authorization header carries, and why it does not open the API, or nil. Every hash is compared,
+// each in constant time, so that timing tells nothing of which came near.
+func holder(header string, tokens []secret, now time.Time) (Token, *problem) {
 	scheme, value, _ := strings.Cut(header, " ")
 	value = strings.TrimSpace(value)
 	if !strings.EqualFold(scheme, "Bearer") || value == "" {
-		return unauthorized("a token is needed: send it as 'Authorization: Bearer TOKEN'")
+		return Token{}, unauthorized("a token is needed: send it as 'Authorization: Bearer TOKEN'")
 	}
 	sum := sha256.Sum256([]byte(value))
 	found := -1
@@ -60,57 +60,78 @@ func check(header string, tokens []secret, now time.Time) *problem {
 			found = i
 		}
 	}
-	switch {
-	case found < 0:
-		return unauthorized("the token is not one of server.tokens")
-	case !tokens[found].Expires.IsZero() && !now.Before(tokens[found].Expires):
-		return unauthorized("the token expired at " + tokens[found].Expires.UTC().Format(time.RFC3339))
-	case !slices.Contains(readers, tokens[found].Role):
-		return &problem{status: http.StatusForbidden, Code: "forbidden", Message: "the token's role is none of " + oneOf(readers)}
+	if found < 0 {
+		return Token{}, unauthorized("the token is not one of server.tokens")
 	}
-	return nil
+	t := tokens[found].Token
+	switch {
+	case !t.Expires.IsZero() && !now.Before(t.Expires):
+		return t, unauthorized("the token expired at " + t.Expires.UTC().Format(time.RFC3339))
+	case !slices.Contains(readers, t.Role):
+		return t, &problem{status: http.StatusForbidden, Code: "forbidden", Message: "the token's role is none of " + oneOf(readers)}
+	}
+	return t, nil
 }
 
 func unauthorized(message string) *problem {
 	return &problem{status: http.StatusUnauthorized, Code: "unauthorized", Message: message}
 }
 
-// admit lets only reads through that may be answered: by method, by the host name asked for, and by token.
+// admit lets only reads through that may be answered: by method, by the host name asked for, and by token. What changes
+// something goes to operate, which has its own, stricter rules.
 func (a *api) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := a.refusal(r)
-		if p == nil {
-			next.ServeHTTP(w, r)
+		if op, subject, ok := operationAt(r.URL.Path); ok {
+			a.operate(w, r, op, subject)
 			return
 		}
-		switch p.status {
-		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="taskwarden"`)
-		case http.StatusMethodNotAllowed:
-			w.Header().Set("Allow", "GET, HEAD")
+		if p := a.refusal(r); p != nil {
+			deny(w, p)
+			return
 		}
-		fail(w, p)
+		next.ServeHTTP(w, r)
 	})
+}
+
+// deny is fail with the headers that HTTP wants beside some statuses.
+func deny(w http.ResponseWriter, p *problem) {
+	switch p.status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="taskwarden"`)
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", p.allow)
+	}
+	fail(w, p)
 }
 
 func (a *api) refusal(r *http.Request) *problem {
 	protected := strings.HasPrefix(r.URL.Path, apiPath) || r.URL.Path+"/" == apiPath
+	if p := a.foreignHost(r); p != nil {
+		return p
+	}
 	switch {
-	case len(a.tokens) == 0 && arrivedOnLoopback(r) && !loopbackHost(r.Host):
-		return &problem{status: http.StatusForbidden, Code: "host_not_allowed",
-			Message: "without tokens this server answers only as localhost, 127.0.0.1 or [::1]"}
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		return &problem{status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
-			Message: r.Method + " is not served: this version's API is read-only"}
+		return &problem{status: http.StatusMethodNotAllowed, Code: "method_not_allowed", allow: "GET, HEAD",
+			Message: r.Method + " is not served here: this path is read-only"}
 	case !protected:
 		return nil
 	case len(a.tokens) > 0:
-		return check(r.Header.Get("Authorization"), a.tokens, time.Now())
+		_, p := holder(r.Header.Get("Authorization"), a.tokens, time.Now())
+		return p
 	case !arrivedOnLoopback(r):
 		return &problem{status: http.StatusForbidden, Code: "tokens_required",
 			Message: "no tokens are configured, so only this machine may read: set server.tokens"}
 	}
 	return nil
+}
+
+// foreignHost refuses a name that a web page may have rebound to this machine.
+func (a *api) foreignHost(r *http.Request) *problem {
+	if len(a.tokens) > 0 || !arrivedOnLoopback(r) || loopbackHost(r.Host) {
+		return nil
+	}
+	return &problem{status: http.StatusForbidden, Code: "host_not_allowed",
+		Message: "without tokens this server answers only as localhost, 127.0.0.1 or [::1]"}
 }
 
 // arrivedOnLoopback tells whether the connection came in on a loopback address of this machine, which nobody else can

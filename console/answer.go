@@ -8,12 +8,15 @@ import (
 )
 
 // problem is an answer that is not the one asked for. Its JSON is {"error":{"code","message"}}, with the matches of an
-// ambiguous address.
+// ambiguous address, and the present phase of a rollout that is past what was asked.
 type problem struct {
 	status  int
 	Code    string   `json:"code" jsonschema_description:"A stable code, snake_case."`
 	Message string   `json:"message" jsonschema_description:"One sentence with the remedy."`
 	Matches []string `json:"matches,omitempty" jsonschema_description:"The addresses that an ambiguous one could mean."`
+	Phase   string   `json:"phase,omitempty" jsonschema_description:"Where the rollout stands, whose state did not allow what was asked."`
+	Outcome string   `json:"outcome,omitempty" jsonschema_description:"How that rollout ended; left out: it is on its way."`
+	allow   string   // methods, where the status is 405
 }
 
 func (p *problem) Error() string { return p.Message }
@@ -29,11 +32,6 @@ func badRequest(message string) *problem {
 
 func noSuchPath(path string) *problem {
 	return &problem{status: http.StatusNotFound, Code: "not_found", Message: "no such path: " + path + "; see " + openapiPath}
-}
-
-func notInThisVersion(what string) *problem {
-	return &problem{status: http.StatusNotFound, Code: "not_in_this_version",
-		Message: what + " is not in this version: this controller observes and keeps alarms, it does not remediate"}
 }
 
 func starting() *problem {

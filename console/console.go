@@ -1,29 +1,37 @@
-// Package console is the read-only HTTP API of a running controller: what it sees, what it concluded, and how well it
-// sees. Everything is answered from the controller's memory; nothing here calls AWS or the store.
+// Package console is the HTTP API of a running controller: what it sees, what it concluded, how well it sees, and what
+// people may tell it. Reads are answered from the controller's memory; nothing here calls AWS or the store.
 //
 // Who may read: with tokens configured, every path under /api/v1 needs one; without, only connections that arrive on a
 // loopback address are answered, and only under a loopback host name, so that a web page cannot reach the API through a
 // name that it rebinds to 127.0.0.1. /healthz, /readyz and /metrics need no token: probes and scrapers rarely have one,
 // and what they show is counts and the names of targets.
+//
+// Who may operate: an approver's token and nothing else, from no other origin, in JSON, which a web page cannot send across
+// origins unasked. Every attempt is in the audit log, also one that is turned down here.
 package console
 
 import (
+	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 )
 
-// Source is the running controller as the API reads it; *reconciler.Controller is one. Answers may be shared: they are
-// never changed here.
+// Source is the running controller as the API reads and operates it; *reconciler.Controller is one. Answers may be shared:
+// they are never changed here.
 type Source interface {
+	Operator
 	Findings() []finding.Finding
 	Services() []reconciler.ServiceReport
 	Stops(scope fleet.Key) []reconciler.Recorded
@@ -31,29 +39,50 @@ type Source interface {
 	Targets() []reconciler.TargetReport
 	HearingOf(f finding.Finding) reconciler.Hearing
 	CoverOf(key fleet.Key) []alarm.Cover
+	Rollouts(scope fleet.Key) []rollout.Rollout
+	Rollout(id string) (rollout.Rollout, bool)
+	Audit(scope fleet.Key) []reconciler.AuditEntry // newest first
+	Paused(target string) (rollout.Order, bool)
+}
+
+// Operator is what people may do. Errors are of class fleet.ErrNotFound or fleet.ErrConflict, and then nothing was changed.
+// Each call audits itself; Refused audits an attempt that was turned down before it.
+type Operator interface {
+	Approve(ctx context.Context, id, hash string, who rollout.Order) (rollout.Rollout, error)
+	Reject(ctx context.Context, id string, who rollout.Order) (rollout.Rollout, error)
+	RollBack(ctx context.Context, id string, who rollout.Order) (rollout.Rollout, error)
+	Reset(ctx context.Context, key fleet.Key, who rollout.Order) error
+	Pause(ctx context.Context, target string, who rollout.Order) error
+	Resume(ctx context.Context, target string, who rollout.Order) error
+	Refused(ctx context.Context, key fleet.Key, action, id, why string, who rollout.Order) error
 }
 
 // Options is what the API needs.
 type Options struct {
 	// Source gives the controller that runs at the moment: a reloaded configuration replaces it. While it gives nil,
 	// the API answers 503.
-	Source   func() Source
-	Tokens   []Token             // none: reads on loopback only
+	Source func() Source
+	// Orders is held while an order is carried out; nil: never. Whoever replaces the controller holds it meanwhile, so that
+	// no order goes to one whose successor has read the store already.
+	Orders   sync.Locker
+	Tokens   []Token             // none: reads on loopback only, and no writes
 	Registry prometheus.Gatherer // what /metrics shows
-	Log      *zap.Logger         // panics, once each
+	Log      *zap.Logger         // panics, and what could not be written down, once each
 	Version  string              // of the program, for the OpenAPI document
 }
 
-// api is the handler's state; it never changes after New.
+// api is the handler's state. It never changes after New, but for the count of attempts turned down.
 type api struct {
-	o       Options
-	tokens  []secret
-	openapi []byte
+	o         Options
+	tokens    []secret
+	openapi   []byte
+	strangers strangers
 }
 
 // New makes the handler of the whole API.
 func New(o Options) http.Handler {
-	a := &api{o: o, tokens: secrets(o.Tokens), openapi: document(o.Version)}
+	a := &api{o: o, tokens: secrets(o.Tokens), openapi: document(o.Version),
+		strangers: strangers{limit: rate.NewLimiter(rate.Every(time.Second), strangersAtOnce)}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", healthz)
 	mux.HandleFunc("/readyz", a.readyz)
@@ -64,12 +93,8 @@ func New(o Options) http.Handler {
 		mux.HandleFunc(l.path, a.serve(l))
 	}
 	mux.HandleFunc(servicePath+"{address...}", a.service)
+	mux.HandleFunc(rolloutPath+"{id}", a.rollout)
 	mux.HandleFunc(openapiPath, func(w http.ResponseWriter, _ *http.Request) { answerBytes(w, http.StatusOK, a.openapi) })
-	for _, missing := range []string{"rollouts", "audit", "remediation"} {
-		gone := func(w http.ResponseWriter, _ *http.Request) { fail(w, notInThisVersion(missing)) }
-		mux.HandleFunc(apiPath+missing, gone)
-		mux.HandleFunc(apiPath+missing+"/", gone)
-	}
 	return a.contain(headers(a.admit(mux)))
 }
 
@@ -90,6 +115,7 @@ func root(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("taskwarden\n\n/api/v1/findings      what is wrong\n/api/v1/services      every service watched\n" +
 		"/api/v1/stops         every task that stopped, and why\n/api/v1/alarms        the alarms wanted and had, and others on the services\n" +
-		"/api/v1/targets       how well each target is seen\n/api/v1/openapi.json  the whole API\n" +
+		"/api/v1/targets       how well each target is seen\n" +
+		"/api/v1/rollouts      plans, and what became of them\n/api/v1/audit         who did what\n/api/v1/openapi.json  the whole API\n" +
 		"/healthz /readyz /metrics\n")) // a client that went away needs no answer
 }

@@ -35,6 +35,7 @@ type fake struct {
 	alarms   []reconciler.AlarmReport
 	targets  []reconciler.TargetReport
 	panics   bool
+	operated
 }
 
 func (f *fake) Findings() []finding.Finding {
@@ -151,6 +152,7 @@ func world() *fake {
 			{Target: "prod", Ready: true, Complete: true, LastSweep: at, LastComplete: at, Resync: 90 * time.Second, Took: 1500 * time.Millisecond, Calls: 12, Clusters: 1, Services: 2, Tasks: 3, Waiting: 4, Coverage: []alarm.Summary{{Failure: alarm.ChurnFailure, Services: 3, Covered: 1, Missing: 1, Unsure: 1}},
 				Unheard: []string{"prod/main/web SilentChurn: no alarm watches for it"}, Cost: &alarm.Cost{Low: 1, High: 2, Items: []alarm.Price{{What: "a copy", High: 3, Extra: true}}, Assumes: []string{"list prices"}}},
 		},
+		operated: remediated(),
 	}
 }
 

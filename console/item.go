@@ -211,6 +211,7 @@ type Target struct {
 	Coverage           []Cover  `json:"coverage" jsonschema_description:"For each way in which services fail, how many of them have an alarm that tells of it and reaches somebody; empty before the alarms were read."`
 	Unheard            []string `json:"unheard" jsonschema_description:"Open findings that reach nobody, and why."`
 	Cost               *Cost    `json:"cost,omitempty" jsonschema_description:"What watching adds to the bill of a month; left out before the alarms were read."`
+	Paused             *Word    `json:"paused,omitempty" jsonschema_description:"Who paused remediation there, or everywhere; left out: nobody."`
 }
 
 // Cover is how many services have an alarm for one failure.
@@ -257,10 +258,10 @@ func coverageOf(all []alarm.Summary) []Cover {
 	return out
 }
 
-func targetOf(t reconciler.TargetReport) Target {
+func targetOf(t reconciler.TargetReport, paused *Word) Target {
 	return Target{TargetState: stateOf(t), SweepSeconds: t.Took.Seconds(), SweepCalls: t.Calls, Clusters: t.Clusters,
 		Services: t.Services, Tasks: t.Tasks, DefinitionsWaiting: t.Waiting, Troubles: filled(t.Troubles),
-		Coverage: coverageOf(t.Coverage), Unheard: filled(t.Unheard), Cost: costOf(t.Cost)}
+		Coverage: coverageOf(t.Coverage), Unheard: filled(t.Unheard), Cost: costOf(t.Cost), Paused: paused}
 }
 
 // moment is a time for JSON, in UTC; nil, which is left out, for one that is not known.

@@ -11,6 +11,7 @@ import (
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 )
 
 // Paths that are not lists.
@@ -18,6 +19,8 @@ const (
 	apiPath      = "/api/v1/"
 	servicesPath = apiPath + "services"
 	servicePath  = servicesPath + "/"
+	rolloutsPath = apiPath + "rollouts"
+	rolloutPath  = rolloutsPath + "/"
 	openapiPath  = apiPath + "openapi.json"
 )
 
@@ -48,6 +51,10 @@ var lists = []list{
 		[]string{"limit", "next", "target", "cluster", "service", "address", "planned", "since"}, stops.page},
 	{apiPath + "alarms", "The alarms wanted, and those of others on watched services, as the last look at them found them. An address names the alarms of its service, and those of its target that watch every service there.", Alarm{},
 		[]string{"limit", "next", "target", "address", "kind"}, alarms.page},
+	{rolloutsPath, "Plans and what became of them, newest first.", Rollout{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "policy", "phase", "outcome"}, rollouts.page},
+	{apiPath + "audit", "What was planned, said, sent, answered or refused, and by whom, newest first. What concerns every service of a target, or all, is listed for each.", AuditEntry{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "action"}, audited.page},
 	{apiPath + "targets", "How well each target is seen, by name.", Target{}, []string{"limit", "next", "target"}, targets.page},
 }
 
@@ -161,10 +168,7 @@ var causes = collection[finding.Group]{
 
 var stops = collection[reconciler.Recorded]{
 	read: func(src Source, q query) []reconciler.Recorded {
-		if q.address != (fleet.Key{}) {
-			return src.Stops(q.address)
-		}
-		return src.Stops(fleet.Key{Target: q.Get("target"), Cluster: q.Get("cluster"), Service: q.Get("service")})
+		return src.Stops(q.asked())
 	},
 	keep: func(q query, r reconciler.Recorded) bool {
 		return q.covers(r.Key) && q.is("planned", fmt.Sprint(r.Stop.Verdict.Planned)) && !r.Stop.StoppedAt.Before(q.since)
@@ -189,11 +193,46 @@ func watches(a reconciler.AlarmReport, k fleet.Key) bool {
 	return (a.Cluster == "" || a.Cluster == k.Cluster) && (a.Service == "" || a.Service == k.Service)
 }
 
-var targets = collection[reconciler.TargetReport]{
-	read: func(src Source, _ query) []reconciler.TargetReport { return src.Targets() },
-	keep: func(q query, t reconciler.TargetReport) bool { return q.is("target", t.Target) },
-	key:  func(t reconciler.TargetReport) string { return t.Target },
-	show: func(t reconciler.TargetReport) any { return targetOf(t) },
+// paused is a target with who paused remediation there.
+type paused struct {
+	reconciler.TargetReport
+	by *Word
+}
+
+var targets = collection[paused]{
+	read: func(src Source, _ query) []paused {
+		var out []paused
+		for _, t := range src.Targets() {
+			p := paused{TargetReport: t}
+			if o, ok := src.Paused(t.Target); ok {
+				p.by = wordOf(&o)
+			}
+			out = append(out, p)
+		}
+		return out
+	},
+	keep: func(q query, p paused) bool { return q.is("target", p.Target) },
+	key:  func(p paused) string { return p.Target },
+	show: func(p paused) any { return targetOf(p.TargetReport, p.by) },
+}
+
+var rollouts = collection[rollout.Rollout]{
+	read: func(src Source, _ query) []rollout.Rollout { return src.Rollouts(fleet.Key{}) },
+	keep: func(q query, r rollout.Rollout) bool {
+		return q.covers(r.Key()) && q.is("policy", r.Plan.Policy) && q.is("outcome", string(r.Outcome)) &&
+			q.is("phase", string(r.Phase)) && (r.Live() || q.Get("phase") == "")
+	},
+	key:  func(r rollout.Rollout) string { return sortKey(newestFirst(r.CreatedAt), r.ID) },
+	show: func(r rollout.Rollout) any { return rolloutOf(r) },
+}
+
+var audited = collection[numbered]{
+	read: func(src Source, _ query) []numbered { return number(src.Audit(fleet.Key{})) },
+	keep: func(q query, e numbered) bool {
+		return (q.covers(e.Key) || names(e.Key, q.asked())) && q.is("action", e.Action)
+	},
+	key:  func(e numbered) string { return sortKey(newestFirst(e.At), fmt.Sprintf("%09d", 999_999_999-e.n)) },
+	show: func(e numbered) any { return entryOf(e.AuditEntry) },
 }
 
 // newestFirst is a time as text that sorts before the text of any earlier one.

@@ -25,7 +25,7 @@ func TestListsAreAsWritten(t *testing.T) {
 	for name, path := range map[string]string{
 		"services.json": "/api/v1/services", "findings.json": "/api/v1/findings?status=all", "stops.json": "/api/v1/stops", "causes.json": "/api/v1/causes?type=SidecarCrash",
 		"alarms.json": "/api/v1/alarms", "targets.json": "/api/v1/targets", "service.json": "/api/v1/services/prod/main/web",
-		"readyz.json": "/readyz", "service-gone.json": "/api/v1/services/gone",
+		"readyz.json": "/readyz", "rollouts.json": "/api/v1/rollouts", "rollout.json": "/api/v1/rollouts/whole", "audit.json": "/api/v1/audit", "service-gone.json": "/api/v1/services/gone",
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, header, body := ask(t, s, path)
@@ -132,9 +132,10 @@ func TestWhatIsRefused(t *testing.T) {
 		{"/api/v1/services/", "bad_request", "write [target/]cluster/service", 400},
 		{"/api/v1/services/arn:aws:ecs:x:1:task/main/web", "bad_request", "ARN", 400},
 		{"/api/v1/services/api?verbose=1", "bad_request", "none is taken here", 400},
-		{"/api/v1/rollouts", "not_in_this_version", "rollouts is not in this version", 404},
-		{"/api/v1/rollouts/1", "not_in_this_version", "rollouts", 404},
-		{"/api/v1/audit", "not_in_this_version", "audit", 404},
+		{"/api/v1/rollouts/1", "not_found", `no rollout "1"`, 404},
+		{"/api/v1/rollouts/whole?x=1", "bad_request", "none is taken here", 400},
+		{"/api/v1/rollouts?status=all", "bad_request", "policy, phase, outcome", 400},
+		{"/api/v1/rollouts/whole:approve", "method_not_allowed", "takes POST", 405},
 		{"/api/v1/nothing", "not_found", "/api/v1/nothing", 404},
 		{"/nothing", "not_found", "/nothing", 404},
 	} {

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"github.com/invopop/jsonschema"
 )
@@ -19,23 +20,28 @@ func document(version string) []byte {
 		"/":                       object{"get": textOperation("A list of what is here.")},
 		openapiPath:               object{"get": guarded(plain("This document.", "200"))},
 		servicePath + "{address}": object{"get": guarded(serviceOperation())},
+		rolloutPath + "{id}":      object{"get": guarded(rolloutOperation())},
 	}
-	schemas := object{"Failure": schema(failure{}), "Readiness": schema(Readiness{}), "ServiceDetail": schema(ServiceDetail{})}
+	schemas := object{"Failure": schema(failure{}), "Readiness": schema(Readiness{}), "ServiceDetail": schema(ServiceDetail{}),
+		"RolloutDetail": schema(RolloutDetail{}), "Done": schema(Done{})}
 	for _, l := range lists {
 		name := reflect.TypeOf(l.item).Name()
 		schemas[name] = schema(l.item)
 		paths[l.path] = object{"get": guarded(listOperation(l, name))}
 	}
+	for _, o := range operations {
+		paths[apiPath+o.path] = object{"post": guardedWrite(o.describe())}
+	}
 	out, err := json.MarshalIndent(object{
 		"openapi": "3.1.0",
-		"info": object{"title": "taskwarden", "version": version, "summary": "What a running taskwarden controller sees and concluded; read-only.",
+		"info": object{"title": "taskwarden", "version": version, "summary": "What a running taskwarden controller sees and concluded, and what people may tell it.",
 			"license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
 		"servers": []object{{"url": "/"}},
 		"paths":   paths,
 		"components": object{
 			"schemas": schemas,
 			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer",
-				"description": "One of server.tokens. Without any configured, connections on a loopback address need none."}},
+				"description": "One of server.tokens; of role approver for what changes something. Without any configured, connections on a loopback address may read."}},
 		},
 	}, "", "  ")
 	if err != nil {
@@ -75,15 +81,59 @@ func readyOperation() object {
 
 func serviceOperation() object {
 	return object{
-		"summary": "One service: deployments, tasks, open findings and newest stops.",
-		"parameters": []object{{"name": "address", "in": "path", "required": true, "schema": object{"type": "string"},
-			"description": "[target/]cluster/service, service alone where unique, or the service's ARN; slashes may stand as they are."}},
+		"summary":    "One service: deployments, tasks, open findings and newest stops.",
+		"parameters": []object{serviceAddress},
 		"responses": object{
 			"200": response("The service.", ref("ServiceDetail")),
 			"404": response("No such service.", ref("Failure")),
 			"409": response("The address is ambiguous; the matches are listed.", ref("Failure")),
 		},
 	}
+}
+
+var (
+	rolloutID      = object{"name": "id", "in": "path", "required": true, "schema": object{"type": "string"}, "description": "Id of the rollout."}
+	serviceAddress = object{"name": "address", "in": "path", "required": true, "schema": object{"type": "string"},
+		"description": "[target/]cluster/service, service alone where unique, or the service's ARN; slashes may stand as they are."}
+)
+
+func rolloutOperation() object {
+	return object{"summary": "One plan, what is expected of it, and what became of it.", "parameters": []object{rolloutID},
+		"responses": object{"200": response("The rollout.", ref("RolloutDetail")), "404": response("No such rollout.", ref("Failure"))}}
+}
+
+// describe is the operation in the document.
+func (o operation) describe() object {
+	fields, required := object{}, []string{}
+	for _, name := range o.takes {
+		fields[name] = object{"type": "string", "maxLength": wordLimit, "description": sayings[name]}
+		if name == "hash" {
+			required = append(required, name)
+		}
+	}
+	out := object{
+		"summary":     o.about,
+		"requestBody": object{"content": content("application/json", object{"type": "object", "properties": fields, "required": required, "additionalProperties": false})},
+		"responses": object{
+			"200": response("Done, and durable.", ref(o.shows)),
+			"404": response("No such rollout, service or target.", ref("Failure")),
+			"409": response("It does not stand where that may be done: nothing was changed. For a rollout, with its present phase.", ref("Failure")),
+		},
+	}
+	switch {
+	case strings.Contains(o.path, "{id}"):
+		out["parameters"] = []object{rolloutID}
+	case strings.Contains(o.path, "{address}"):
+		out["parameters"] = []object{serviceAddress}
+	}
+	return out
+}
+
+// guardedWrite adds what every operation has: an approver's token, and the answers that are not the one asked for.
+func guardedWrite(op object) object {
+	op = guarded(op)
+	op["security"] = []object{{"token": []string{}}}
+	return op
 }
 
 func listOperation(l list, item string) object {

@@ -39,6 +39,10 @@ var params = map[string]param{
 	"type":     {about: "Only findings of this type."},
 	"cause":    {about: "Only findings of this cause, by its causeId."},
 	"kind":     {about: "Only alarms of this kind."},
+	"policy":   {about: "Only rollouts of this policy."},
+	"phase":    {about: "Only rollouts that are on their way in this phase."},
+	"outcome":  {about: "Only rollouts that ended so."},
+	"action":   {about: "Only audit entries of this action, as approve."},
 	"severity": {about: "Only findings of this severity.", enum: []string{"info", "warning", "critical"}},
 	"status":   {about: "open (if left out): findings that are open or unknown. all: closed ones too.", enum: []string{"open", "all"}},
 	"planned":  {about: "Only planned, or only unplanned stops.", enum: []string{"true", "false"}},
@@ -143,8 +147,19 @@ func readNext(q *query, value string) error {
 
 // covers tells whether an item of the key is asked for.
 func (q query) covers(k fleet.Key) bool {
-	named := fleet.Key{Target: q.Get("target"), Cluster: q.Get("cluster"), Service: q.Get("service")}
-	return names(named, k) && (q.address == fleet.Key{} || q.address == k)
+	return names(q.named(), k) && (q.address == fleet.Key{} || q.address == k)
+}
+
+// asked is the service, target or nothing that is asked for; an address has all parts.
+func (q query) asked() fleet.Key {
+	if q.address != (fleet.Key{}) {
+		return q.address
+	}
+	return q.named()
+}
+
+func (q query) named() fleet.Key {
+	return fleet.Key{Target: q.Get("target"), Cluster: q.Get("cluster"), Service: q.Get("service")}
 }
 
 // is tells whether a filter lets a value pass; one that is not given lets all.

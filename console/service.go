@@ -11,8 +11,11 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// recentStops is how many of a service's stops are shown where one service is described.
-const recentStops = 20
+// How many of a service's stops and rollouts are shown where one service is described.
+const (
+	recentStops    = 20
+	recentRollouts = 5
+)
 
 // Service is one service as last judged.
 type Service struct {
@@ -59,6 +62,7 @@ type ServiceDetail struct {
 	Tasks        []Task       `json:"tasks" jsonschema_description:"Tasks in view that have not stopped."`
 	OpenFindings []Finding    `json:"openFindings" jsonschema_description:"The findings that are open or unknown."`
 	Coverage     []Told       `json:"coverage" jsonschema_description:"For each way in which the service can fail, whether an alarm tells of it; empty before the alarms were read."`
+	Rollouts     []Rollout    `json:"rollouts" jsonschema_description:"The newest plans and what became of them, refusals too, newest first."`
 	Stops        []Stop       `json:"stops" jsonschema_description:"The newest recorded stops, newest first."`
 }
 
@@ -131,7 +135,7 @@ func (a *api) service(w http.ResponseWriter, r *http.Request) {
 }
 
 func detailOf(src Source, key fleet.Key) ServiceDetail {
-	d := ServiceDetail{Deployments: []Deployment{}, Tasks: []Task{}, OpenFindings: []Finding{}, Coverage: toldOf(src.CoverOf(key)), Stops: []Stop{}}
+	d := ServiceDetail{Deployments: []Deployment{}, Tasks: []Task{}, OpenFindings: []Finding{}, Coverage: toldOf(src.CoverOf(key)), Rollouts: []Rollout{}, Stops: []Stop{}}
 	d.Service = Service{Place: placeOf(key), Findings: []string{}, Reason: "NotInView",
 		Message: "no service of this address is in view: what is listed was recorded earlier"}
 	for _, s := range src.Services() {
@@ -144,6 +148,10 @@ func detailOf(src Source, key fleet.Key) ServiceDetail {
 		if f.Key == key && f.Open() {
 			d.OpenFindings = append(d.OpenFindings, heardOf(src, f.Finding, f.cause))
 		}
+	}
+	of := src.Rollouts(key)
+	for _, r := range of[:min(len(of), recentRollouts)] {
+		d.Rollouts = append(d.Rollouts, rolloutOf(r))
 	}
 	stops := src.Stops(key)
 	for _, s := range stops[:min(len(stops), recentStops)] {

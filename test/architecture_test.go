@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"store/bolt":               {"store"},
 	"store/memory":             {"store"},
 	"store/storetest":          {"store"},
-	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
+	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout"},
 	"cmd/controller/config":    {""},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},

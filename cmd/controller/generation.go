@@ -39,6 +39,7 @@ type generations struct {
 	reloads *reloads
 	writer  *recording.Writer // nil: nothing is recorded
 
+	orders   sync.Mutex // held while a controller is replaced, and while an order is carried out
 	mu       sync.RWMutex
 	running  *reconciler.Controller
 	registry *prometheus.Registry
@@ -74,6 +75,8 @@ func (g *generations) run(ctx context.Context, cfg config.Config, served <-chan 
 
 // start makes the next controller.
 func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler.Controller, error) {
+	g.orders.Lock()
+	defer g.orders.Unlock()
 	registry := prometheus.NewRegistry()
 	o, err := assemble(ctx, cfg, g.base, g.store, registry, g.log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -114,10 +115,35 @@ func (c *client) read(ctx context.Context, path string, into any) error {
 	return nil
 }
 
+// order posts what an approver says, and gives the answer.
+func (c *client) order(ctx context.Context, path string, said map[string]string) (json.RawMessage, error) {
+	body, err := json.Marshal(said)
+	if err != nil {
+		return nil, fmt.Errorf("write the order: %w", err)
+	}
+	status, answered, err := c.ask(ctx, http.MethodPost, path, body)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w; should the order have arrived, 'taskwarden get audit' shows it", err)
+	case status != http.StatusOK:
+		return nil, c.refused(status, answered)
+	case !json.Valid(answered):
+		return nil, fmt.Errorf("%s answered, but not as a taskwarden controller does: check --server or %s", c.server, serverEnv)
+	}
+	return answered, nil
+}
+
 func (c *client) get(ctx context.Context, path string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
+	return c.ask(ctx, http.MethodGet, path, nil)
+}
+
+func (c *client) ask(ctx context.Context, method, path string, sent []byte) (status int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(sent))
 	if err != nil {
 		return 0, nil, fmt.Errorf("ask %s: %w", c.server, err)
+	}
+	if sent != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
 	if c.token != "" {
@@ -157,13 +183,16 @@ func (r *refusal) passing() bool { return r.status >= http.StatusInternalServerE
 
 func (c *client) refused(status int, body []byte) error {
 	var said struct {
-		Error struct{ Message string }
+		Error struct{ Message, Phase, Outcome string }
 	}
 	if json.Unmarshal(body, &said) != nil || said.Error.Message == "" {
 		return &refusal{status, fmt.Sprintf("%s answered %d %s, and not as a taskwarden controller does: check --server or %s",
 			c.server, status, http.StatusText(status), serverEnv)}
 	}
 	message := fmt.Sprintf("%s: %s", c.server, plainText(said.Error.Message))
+	if stands := plainText(cmp.Or(said.Error.Outcome, said.Error.Phase)); !strings.Contains(message, stands) {
+		message += "; the rollout is " + stands
+	}
 	if status == http.StatusUnauthorized {
 		message += fmt.Sprintf("; give it with --token-file FILE or %s", tokenEnv)
 		if c.token != "" {

@@ -26,7 +26,7 @@ const (
 type get struct {
 	a      *app
 	client *client
-	kind   string // of list; "service" where one is described
+	kind   string // of list; "service" or "rollout" where one is described
 	path   string // of what is described
 	query  url.Values
 	limit  int
@@ -44,10 +44,10 @@ type getFlags struct {
 	watch                   bool
 }
 
-// kinds are what get lists; notYet, what the contract names and this version lacks.
+// kinds are what get lists; described, what describe shows.
 var (
-	kinds  = []string{"findings", "services", "stops", "alarms", "targets"}
-	notYet = []string{"rollouts", "audit", "rollout"}
+	kinds     = []string{"findings", "services", "stops", "alarms", "rollouts", "targets", "audit"}
+	described = []string{"service", "rollout"}
 )
 
 func newGetCmd(a *app) *cobra.Command {
@@ -104,12 +104,16 @@ func (f getFlags) grouped(kind string) (string, error) {
 func newDescribeCmd(a *app) *cobra.Command {
 	var f getFlags
 	c := &cobra.Command{
-		Use:   "describe service ADDRESS",
-		Short: "Show all that a running controller knows of one service",
-		Long: `Shows one service: its deployments, tasks, open findings, and the newest stops with
-their verdicts. ADDRESS is [target/]cluster/service, service alone where unique, or
-the service's ARN. The controller is found as with "get".`,
-		ValidArgs: []string{"service"},
+		Use:   "describe service ADDRESS | rollout ID",
+		Short: "Show all that a running controller knows of one service or rollout",
+		Long: `Shows one service: its deployments, tasks, open findings, newest rollouts, and the
+newest stops with their verdicts. ADDRESS is [target/]cluster/service, service alone
+where unique, or the service's ARN.
+
+Or one rollout: what it changes and why, what is expected and lost, where it stands,
+what would let it go on, and the service before and after. The controller is found as
+with "get".`,
+		ValidArgs: described,
 		Args:      cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g, err := a.newDescribe(f, args)
@@ -160,24 +164,23 @@ func (a *app) newGet(f getFlags, args []string) (*get, error) {
 }
 
 func (a *app) newDescribe(f getFlags, args []string) (*get, error) {
-	if err := knownKind(args[0], []string{"service"}); err != nil {
+	if err := knownKind(args[0], described); err != nil {
 		return nil, err
 	}
-	for part := range strings.SplitSeq(args[1], "/") {
-		if part == "" || part == "." || part == ".." {
-			return nil, usageError("ADDRESS %q has an empty part: name a service as [target/]cluster/service", args[1])
-		}
+	find := servicePath
+	if args[0] == "rollout" {
+		find = rolloutPath
 	}
-	path := "/api/v1/services/" + strings.ReplaceAll(url.PathEscape(args[1]), "%2F", "/")
-	return a.prepare(f, &get{kind: "service", path: path, format: a.format("json")})
+	path, err := find(args[1])
+	if err != nil {
+		return nil, err
+	}
+	return a.prepare(f, &get{kind: args[0], path: path, format: a.format("json")})
 }
 
 func knownKind(kind string, known []string) error {
-	switch {
-	case slices.Contains(known, kind):
+	if slices.Contains(known, kind) {
 		return nil
-	case slices.Contains(notYet, kind):
-		return usageError("%s: not in this version; there is %s", kind, strings.Join(known, ", "))
 	}
 	return usageError("%q is not one of %s", kind, strings.Join(known, ", "))
 }

@@ -57,7 +57,26 @@ func describeService(w io.Writer, raw json.RawMessage, wide bool) error {
 	if err := section(w, "Alarms", coverColumns, d.Coverage, wide); err != nil {
 		return err
 	}
+	if err := describeRollouts(w, d.Rollouts, wide); err != nil {
+		return err
+	}
 	return section(w, "Newest stops", stopColumns, d.Stops, wide)
+}
+
+// describeRollouts lists a service's rollouts, and says why the newest goes no further.
+func describeRollouts(w io.Writer, all []console.Rollout, wide bool) error {
+	if err := section(w, "Rollouts", rolloutColumns, all, wide); err != nil || len(all) == 0 {
+		return err
+	}
+	for _, line := range []string{all[0].Message, all[0].Remedy} {
+		if line == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "  %s\n", plainText(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func describeHead(w io.Writer, s console.Service) error {
@@ -69,12 +88,17 @@ func describeHead(w io.Writer, s console.Service) error {
 	if s.SeenAt != nil {
 		seen = age(s.SeenAt) + " ago, " + complete
 	}
-	for _, line := range [][2]string{
+	return writeHead(w, [][2]string{
 		{"Service", s.Key().String()}, {"ARN", s.ServiceARN}, {"Status", s.Status},
 		{"Tasks", fmt.Sprintf("%d of %d running, %d pending", s.Running, s.Desired, s.Pending)},
 		{"Deploying", yesNo(s.Deploying)}, {"Task definition", s.TaskDefinition}, {"Seen", seen},
 		{"Unplanned stops", strconv.Itoa(s.UnplannedStops)}, {"Reason", s.Reason}, {"Message", s.Message},
-	} {
+	})
+}
+
+// writeHead writes lines of a name and a text; an empty text writes none.
+func writeHead(w io.Writer, lines [][2]string) error {
+	for _, line := range lines {
 		if line[1] == "" {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -51,14 +52,17 @@ func (a *app) printValue(v any, format string) error {
 	return err
 }
 
-// printTable writes a table of a list, or the sections of one service.
+// printTable writes a table of a list, or the sections of what is described.
 func (g *get) printTable(items []json.RawMessage) error {
 	wide := g.format == "wide"
-	if g.path != "" {
+	switch {
+	case g.path != "" && g.kind == "rollout":
+		return describeRollout(g.a.stdout, items[0], wide)
+	case g.path != "":
 		return describeService(g.a.stdout, items[0], wide)
 	}
 	if len(items) == 0 {
-		_, err := fmt.Fprintf(g.a.stderr, "No %s found.\n", g.kind)
+		_, err := fmt.Fprintf(g.a.stderr, "No %s found.\n", strings.Replace(g.kind, "audit", "audit entries", 1))
 		return err
 	}
 	return tables[g.kind](g.a.stdout, items, wide)

@@ -27,6 +27,8 @@ var tables = map[string]func(io.Writer, []json.RawMessage, bool) error{
 	"services": tableOf(serviceColumns),
 	"stops":    tableOf(stopColumns),
 	"alarms":   tableOf(alarmColumns),
+	"rollouts": tableOf(rolloutColumns),
+	"audit":    tableOf(auditColumns),
 	"targets":  tableOf(targetColumns),
 }
 
@@ -107,6 +109,7 @@ var targetColumns = []column[console.Target]{
 	{"TOLD", true, func(t console.Target) string { return coverageWord(t.Coverage) }},
 	{"UNHEARD", true, func(t console.Target) string { return strings.Join(t.Unheard, "; ") }},
 	{"COST A MONTH", true, func(t console.Target) string { return costWord(t.Cost) }},
+	{"PAUSED", true, func(t console.Target) string { return wordText(t.Paused) }},
 	{"IN THE WAY", true, func(t console.Target) string { return strings.Join(t.Troubles, "; ") }},
 }
 

@@ -30,6 +30,7 @@ type shownWorld struct {
 	services []reconciler.ServiceReport
 	stops    []reconciler.Recorded
 	ready    bool
+	operated
 }
 
 func (f *shownWorld) Findings() []finding.Finding {
@@ -69,7 +70,7 @@ func newShownWorld() *shownWorld {
 	crash := finding.Finding{Key: web, Type: finding.SidecarCrash, Subject: "cwagent", Status: finding.True, Severity: finding.Warning, Reason: "GoConcurrentMapWrites",
 		Message: "cwagent crashed\x1b[2J", Evidence: []string{"3 stops"}, FirstSeen: now.Add(-3*time.Hour - 12*time.Minute), LastSeen: now, Count: 3}
 	closed := finding.Finding{Key: web, Type: finding.SilentChurn, Status: finding.False, Severity: finding.Critical, Reason: "Rate", Message: "over", ClosedAt: now}
-	f := &shownWorld{ready: true, findings: []finding.Finding{crash, closed}}
+	f := &shownWorld{ready: true, operated: remediated(), findings: []finding.Finding{crash, closed}}
 	for _, name := range []string{"api", "web"} {
 		f.services = append(f.services, reconciler.ServiceReport{Observation: fleet.Observation{Key: fleet.Key{Target: "prod", Cluster: "main", Service: name},
 			Seen: fleet.Seen{At: now, Complete: true}, Service: fleet.Service{ARN: "arn:aws:ecs:eu-west-1:1:service/main/" + name, Desired: 2, Running: 2}}, Reason: "Quiet", Message: "fine"})
@@ -105,7 +106,7 @@ func readingUntil(ctx context.Context, env map[string]string, out interface {
 	a := &app{stdin: strings.NewReader(""), stdout: out, stderr: &errOut, env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
 	root := &cobra.Command{Use: "taskwarden", SilenceErrors: true, SilenceUsage: true, PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFlags() }}
 	a.addFlags(root)
-	root.AddCommand(newGetCmd(a), newDescribeCmd(a), newHealthCmd(a))
+	root.AddCommand(newGetCmd(a), newDescribeCmd(a), newHealthCmd(a), newApproveCmd(a), newRejectCmd(a), newRollbackCmd(a), newResetCmd(a), newPauseCmd(a), newResumeCmd(a))
 	markVerbs(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -83,7 +83,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		defer g.writer.Close()
 	}
 	server := console.Server(listener.Addr().String(), console.New(console.Options{
-		Source: g.current, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
+		Source: g.current, Orders: &g.orders, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
 	}))
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
