@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -638,6 +639,38 @@ func TestSomebodyDeploysOverTheFix(t *testing.T) {
 		}
 		if got := open(c.Controller)["django"]; !slices.Contains(got, "FixReverted/") || !slices.Contains(got, "RemediationHeld/") {
 			t.Errorf("open: %v", got)
+		}
+	})
+}
+
+// editing is an ECS that makes something else of a registration than was sent.
+type editing struct{ reconciler.Deployer }
+
+func (e editing) RawDefinition(ctx context.Context, arn string) ([]byte, error) {
+	raw, err := e.Deployer.RawDefinition(ctx, arn)
+	if strings.HasSuffix(arn, ":2") {
+		raw = bytes.Replace(raw, []byte(`"4096"`), []byte(`"8192"`), 1)
+	}
+	return raw, err
+}
+
+// A revision that ECS describes otherwise than it was sent is not deployed, and does not stay the family's newest.
+func TestAStrayedRegistrationIsNotDeployed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, fixable(t))
+		c := w.run(func(o *reconciler.Options) {
+			w.remediate(rollout.Auto, cure)(o)
+			o.Targets[0].Deployer = editing{o.Targets[0].Deployer}
+		})
+		defer c.stop()
+		time.Sleep(24 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Outcome != rollout.Failed || r.Reason != rollout.ReasonField || !strings.Contains(r.Message, "django:3 carries the old content") {
+			t.Errorf("%s %s %s: %s", r.Phase, r.Outcome, r.Reason, r.Message)
+		}
+		if n, m := len(w.writes("RegisterTaskDefinition")), len(w.writes("UpdateService")); n != 2 || m != 0 {
+			t.Errorf("%d RegisterTaskDefinition, %d UpdateService", n, m)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func TestWatching(t *testing.T) {
 		{"ECS takes it back", Rolling, true, newARN, "IN_PROGRESS", Deployment{Status: "ROLLBACK_IN_PROGRESS", Target: newARN, Reason: "circuit breaker"}, false, "rolling", "circuit breaker"},
 		{"ECS took it back", Rolling, true, baseARN, "COMPLETED", Deployment{Status: "ROLLBACK_SUCCESSFUL", Target: newARN, Reason: "circuit breaker"}, false, "rolling_back", "ECS rolled it back: circuit breaker"},
 		{"ECS took it back unseen", Rolling, false, baseARN, "COMPLETED", Deployment{Status: "ROLLBACK_SUCCESSFUL", Target: newARN}, false, "rolling_back", "ECS rolled it back"},
-		{"stable on the old revision is no success", Rolling, true, baseARN, "COMPLETED", Deployment{Status: "SUCCESSFUL", Target: baseARN}, false, "rolling_back", "somebody put"},
+		{"stable on the old revision is no success", Rolling, true, baseARN, "COMPLETED", Deployment{Status: "SUCCESSFUL", Target: baseARN}, false, "rolling_back", "or by somebody"},
 		{"failed", Rolling, true, newARN, "FAILED", Deployment{}, false, "rolling_back", "failed"},
 		{"stopped", Rolling, true, newARN, "IN_PROGRESS", Deployment{Status: "STOPPED", Target: newARN}, false, "rolling_back", "failed"},
 		{"ECS could not take it back", Rolling, true, newARN, "IN_PROGRESS", Deployment{Status: "ROLLBACK_FAILED", Target: newARN}, false, "rolling_back", "failed"},

@@ -1,0 +1,196 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
+)
+
+// visit is one visit to one service. Its look is no older than itself.
+type visit struct {
+	r           *remediation
+	t           Target
+	key         fleet.Key
+	observation fleet.Observation
+	memory      Memory
+
+	look     *rollout.Look
+	searched bool // for a revision by its tag
+	answers  []rollout.Answer
+	failed   error // why there is no look
+}
+
+// visit plans what is wanted, and takes the service's rollout as far as it goes now. It gives when to come again; 0: with the
+// next look that makes it worth it.
+func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after time.Duration, err error) {
+	if !r.c.view.learned(key) {
+		return 0, nil
+	}
+	v := &visit{r: r, t: t, key: key}
+	if v.memory, err = r.c.book.Load(ctx, key); err != nil {
+		return 0, err
+	}
+	v.observation = r.c.view.observe(key)
+	v.observation.Definitions = r.c.definitions.known(v.observation, v.memory.Findings)
+	if err := v.propose(ctx); err != nil {
+		return 0, err
+	}
+	for range mostTurns {
+		more, err := v.advance(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+	}
+	if v.failed != nil {
+		return 0, fmt.Errorf("look at %s: %w", key, v.failed)
+	}
+	return r.again(key), nil
+}
+
+// again is when the service's rollout is to be visited next.
+func (r *remediation) again(key fleet.Key) time.Duration {
+	rollouts, _ := r.c.book.rolloutsOf(key)
+	now, ok := current(rollouts)
+	switch {
+	case !ok || !now.Live():
+		return 0
+	case now.Phase == rollout.Soaking:
+		return soakingAgain
+	case now.Phase == rollout.Proposed || now.Phase == rollout.Approved:
+		return waitingAgain
+	}
+	return actingAgain
+}
+
+// propose keeps the service's rollouts in step with what the policies want.
+func (v *visit) propose(ctx context.Context) error {
+	live, alive := v.live()
+	if alive && live.Phase != rollout.Proposed && live.Phase != rollout.Approved {
+		return nil
+	}
+	for _, p := range v.policies(live, alive) {
+		s := rollout.Subject{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings}
+		plan, _, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
+		switch _, read := v.observation.Definitions[plan.Base]; {
+		case wanted && !read && v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message == "":
+			continue // it is being fetched
+		case wanted && read && v.observation.Complete:
+			facts, err := v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings), factsKept)
+			if err != nil {
+				return err
+			}
+			s.Facts = facts
+		case !wanted && !alive, wanted && !v.observation.Complete:
+			continue
+		}
+		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
+			next, ok := rollout.Propose(s, p, b, now)
+			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next))}, ok
+		})
+		if err != nil || proposed.Live() {
+			return err
+		}
+	}
+	return nil
+}
+
+// policies are those that may plan: of a live rollout its own alone. One that the configuration no longer has plans nothing.
+func (v *visit) policies(live rollout.Rollout, alive bool) []rollout.Policy {
+	if !alive {
+		return v.r.o.Policies
+	}
+	i := slices.IndexFunc(v.r.o.Policies, func(p rollout.Policy) bool { return p.Name == live.Plan.Policy })
+	if i < 0 {
+		return []rollout.Policy{{Name: live.Plan.Policy}}
+	}
+	return v.r.o.Policies[i : i+1]
+}
+
+func (v *visit) live() (rollout.Rollout, bool) {
+	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
+	r, ok := current(rollouts)
+	return r, ok && r.Live()
+}
+
+// cures are the cures of the open findings, best first, each once.
+func cures(findings []finding.Finding) []string {
+	var out []string
+	for _, f := range findings {
+		if !f.Open() {
+			continue
+		}
+		for _, c := range f.Cures {
+			if !slices.Contains(out, c.Text) {
+				out = append(out, c.Text)
+			}
+		}
+	}
+	return out
+}
+
+// advance takes the rollout one Advance on and carries out its steps; more tells that something came of them.
+func (v *visit) advance(ctx context.Context) (more bool, err error) {
+	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
+	was, ok := current(rollouts)
+	if !ok {
+		return false, nil
+	}
+	if was.Live() && was.Phase != rollout.Soaking && v.look == nil && !v.r.knowsTag(v.key) && !v.takeLook(ctx, was) {
+		return false, nil // nobody knows what the service's owner allows now
+	}
+	var steps []rollout.Step
+	heard := v.heard(was.ID)
+	next, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
+		is, ok := v.r.c.book.Rollout(was.ID) // a person may have had a word meanwhile
+		if !ok {
+			return is, nil, false
+		}
+		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b,
+			Volumes: volumesOf(is, v.observation, v.memory.History.Restarts)}
+		var after rollout.Rollout
+		after, steps = rollout.Advance(is, w, now)
+		var entries []AuditEntry
+		for _, s := range steps {
+			if s.Call == rollout.Record {
+				entries = append(entries, v.r.entry(after, "advance", s.Text))
+			}
+		}
+		return after, entries, len(entries) > 0 || !reflect.DeepEqual(is, after)
+	})
+	if err != nil {
+		return false, err
+	}
+	v.r.forget(was.ID)
+	for _, s := range steps {
+		if v.take(ctx, next, s) {
+			more = true
+		}
+	}
+	v.keep(was.ID)
+	return more, nil
+}
+
+// heard are the answers that no written Advance has heard; keep puts new ones there, forget takes them away.
+func (v *visit) heard(id string) []rollout.Answer {
+	v.r.state.Lock()
+	defer v.r.state.Unlock()
+	return slices.Clone(v.r.answers[id])
+}
+
+func (v *visit) keep(id string) {
+	v.r.state.Lock()
+	defer v.r.state.Unlock()
+	if len(v.answers) > 0 {
+		v.r.answers[id] = append(v.r.answers[id], v.answers...)
+	}
+	v.answers = nil
+}
