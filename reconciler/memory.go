@@ -54,7 +54,10 @@ func (m Memory) After(d Decision) Memory {
 
 // after also gives the stops recorded before that the decision refines, as they are to be written.
 func (m Memory) after(d Decision) (next Memory, refined []churn.Stop) {
-	stops := slices.Concat(m.History.Stops, d.New)
+	stops := m.History.Stops
+	if len(d.New)+len(d.Refined) > 0 {
+		stops = slices.Concat(stops, d.New)
+	}
 	for _, s := range d.Refined {
 		i := slices.IndexFunc(stops, func(o churn.Stop) bool { return o.TaskARN == s.TaskARN })
 		if i < 0 {
@@ -64,8 +67,10 @@ func (m Memory) after(d Decision) (next Memory, refined []churn.Stop) {
 		stops[i] = s
 		refined = append(refined, s)
 	}
-	m.Findings, m.History.Stops, m.History.Held, m.History.Short = d.Findings, bounded(stops), d.Held, d.Short
-	m.History.Restarts = d.Restarts
+	if len(d.New)+len(refined) > 0 {
+		m.History.Stops = bounded(stops)
+	}
+	m.Findings, m.History.Held, m.History.Short, m.History.Restarts = d.Findings, d.Held, d.Short, d.Restarts
 	return m, refined
 }
 

@@ -215,9 +215,10 @@ func maskAll(lines []string) []string {
 func wants(stops []Stop, o fleet.Observation) []Want {
 	var out []Want
 	asked := 0
-	for _, s := range slices.Backward(byTime(stops)) {
-		if s.LogsAt != LogsWanted || asked == maxWantedStops {
-			continue
+	waiting := keep(stops, func(s Stop) bool { return s.LogsAt == LogsWanted })
+	for _, s := range slices.Backward(byTime(waiting)) {
+		if asked == maxWantedStops {
+			break
 		}
 		n := len(out)
 		for _, src := range s.Sources {

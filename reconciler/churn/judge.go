@@ -54,7 +54,11 @@ func Judge(o fleet.Observation, h History, p Policy, now time.Time) Judgement {
 	return j
 }
 
+// byTime is the stops in order; a new list only where they are not, which they nearly always are.
 func byTime(stops []Stop) []Stop {
+	if slices.IsSortedFunc(stops, Stop.compare) {
+		return slices.Clip(stops)
+	}
 	out := slices.Clone(stops)
 	slices.SortStableFunc(out, Stop.compare)
 	return out

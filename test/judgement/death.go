@@ -102,7 +102,7 @@ func (l *life) stopped(t *task, wait time.Duration) {
 		t.ExecutionStopped = t.StoppingAt.Add(wait)
 	}
 	t.LastStatus, t.StoppedAt, t.Version = fleet.StatusStopped, l.now, t.Version+1
-	t.truth.ARN, t.truth.Code, t.truth.At = t.ARN, t.StopCode, l.now
+	t.truth.ARN, t.truth.Code, t.truth.Died, t.truth.At = t.ARN, t.StopCode, t.StoppingAt, l.now
 	if t.Ran() {
 		t.truth.Lifetime = t.StoppingAt.Sub(t.StartedAt)
 	}

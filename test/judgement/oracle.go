@@ -80,7 +80,7 @@ func (c Case) episodes(kind, subject string, deaths []*Stop, enough func(at time
 	var run *clock // of the open episode
 	for i, d := range deaths {
 		if run != nil {
-			if end := c.ends(*run); d.At.After(end) {
+			if end := c.ends(*run); d.Died.After(end) {
 				out[len(out)-1].To, run = end, nil
 			}
 		}
@@ -120,8 +120,8 @@ func (k *clock) add(deaths []*Stop) {
 			i, _ := slices.BinarySearch(k.lives, d.Lifetime)
 			k.lives = slices.Insert(k.lives, i, d.Lifetime)
 		}
-		if d.At.After(k.last) {
-			k.last = d.At
+		if d.Died.After(k.last) {
+			k.last = d.Died
 		}
 	}
 }

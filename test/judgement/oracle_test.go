@@ -14,7 +14,7 @@ func after(lived time.Duration, hours ...float64) []*Stop {
 	var out []*Stop
 	for _, h := range hours {
 		at := epoch.Add(time.Duration(h * float64(time.Hour)))
-		out = append(out, &Stop{At: at, Seen: at.Truncate(resync).Add(resync), Lifetime: lived, Cause: "essential_container_exited", Culprit: "agent", Sidecar: true})
+		out = append(out, &Stop{Died: at, At: at, Seen: at.Truncate(resync).Add(resync), Lifetime: lived, Cause: "essential_container_exited", Culprit: "agent", Sidecar: true})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 type Stop struct {
 	ARN      string
 	Code     string    // what AWS says, for the naive rules
+	Died     time.Time // when its end began
 	At       time.Time // stoppedAt
 	Seen     time.Time // the look that first showed it; zero: none did, and nobody can know of it
 	Lifetime time.Duration
