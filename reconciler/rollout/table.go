@@ -65,6 +65,14 @@ func side(lives []Life) Side {
 	return s
 }
 
+// plain writes a number as people do: 1840, 12.4, 0.031.
+func plain(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
 // Rows are the table as texts: what, before, after.
 func (t Table) Rows() [][3]string {
 	row := func(what string, of func(Side) string) [3]string { return [3]string{what, of(t.Before), of(t.After)} }
@@ -72,7 +80,7 @@ func (t Table) Rows() [][3]string {
 		if v == nil {
 			return "unknown"
 		}
-		return fmt.Sprintf("%.3g %s", *v, unit)
+		return plain(*v) + " " + unit
 	}
 	age := func(d time.Duration) string {
 		if d == 0 {
@@ -81,7 +89,7 @@ func (t Table) Rows() [][3]string {
 		return human(d)
 	}
 	return [][3]string{
-		row("deaths of the culprit", func(s Side) string { return fmt.Sprintf("%d in %.3g task days", s.Deaths, s.TaskDays) }),
+		row("deaths of the culprit", func(s Side) string { return fmt.Sprintf("%d in %s task days", s.Deaths, plain(s.TaskDays)) }),
 		row("a task and day (95 % bounds)", func(s Side) string { return fmt.Sprintf("%.2g (%.2g to %.2g)", s.Rate, s.Low, s.High) }),
 		row("other unplanned deaths", func(s Side) string { return fmt.Sprint(s.OtherDeaths) }),
 		row("a tenth of the tasks outlives", func(s Side) string { return age(s.Q90) }),
