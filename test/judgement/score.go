@@ -163,7 +163,7 @@ func (f Span) on(is Truth, end time.Time) bool {
 
 // find looks for the finding of an episode.
 func (t *Tally) find(c Case, is Truth, opened []Span, end time.Time) {
-	by := t.fault(is.Fault)
+	by := t.fault(cmp.Or(is.Fault, "a stop of a kind unheard of"))
 	t.True, by.True = t.True+1, by.True+1
 	i := slices.IndexFunc(opened, func(f Span) bool {
 		return f.Type == is.Type && f.Subject == is.Subject && !f.From.After(is.From.Add(intime)) && !until(f.To, end).Before(is.From)
