@@ -74,8 +74,8 @@ var charges = []charge{
 		why:   "exit 137: it was killed before a stop timeout"},
 	{id: "ended", what: "it ended with 0 and all others were told to stop",
 		holds: func(s suspect) bool { return s.ended() && !s.agent }, why: "it ended with 0, the others were told to stop"},
-	{id: "killed", what: "SIGKILL (137), and no times tell whether it was the stop timeout's",
-		holds: func(s suspect) bool { return s.killed() && s.Task.StoppingAt.IsZero() },
+	{id: "killed", what: "SIGKILL (137), and no times tell whether it was the stop timeout's; of a known agent only where no time of the stop is given",
+		holds: func(s suspect) bool { return s.killed() && (s.Task.StoppingAt.IsZero() || !s.agent && s.tornDown()) },
 		why:   "exit 137: it was killed, and the others ended well or were told to stop"},
 	{id: "agent-ended", what: "a known agent that ended with 0",
 		holds: suspect.ended, why: "it ended with 0, the others were told to stop"},
@@ -170,6 +170,10 @@ func (f facts) timedOut() bool {
 	}
 	return end.Sub(t.StoppingAt).Seconds() >= stopTimeoutSeconds
 }
+
+// tornDown tells that only stoppedAt says how long the stop took: that has the task's tear-down in it, 10 to 40 seconds, and
+// so proves no stop timeout.
+func (f facts) tornDown() bool { return !f.Task.ExecutionStopped.After(f.Task.StoppingAt) }
 
 // image is the container's image, from the definition where the task does not say it.
 func (f facts) image(c fleet.Container) string {

@@ -212,6 +212,10 @@ func TestCulprit(t *testing.T) {
 	slow.StoppingAt, slow.StoppedAt = at(0), at(31*time.Second)
 	quick := exit(box("app", 0), box("worker", 137))
 	quick.StoppingAt, quick.StoppedAt = at(0), at(3*time.Second)
+	torn := exit(box("app", 137), box("xray", 143), box("cwagent", 0))
+	torn.ExecutionStopped, torn.StoppingAt, torn.StoppedAt = at(0), at(0), at(35*time.Second)
+	stubborn := exit(box("app", 137), box("cwagent", 0))
+	stubborn.StoppingAt, stubborn.ExecutionStopped, stubborn.StoppedAt = at(0), at(30*time.Second), at(50*time.Second)
 	image := stopped("TaskFailedToStart", "CannotPullContainerError: pull image manifest has been retried 5 time(s): docker.io/library/b:9: not found", box("a", noCode), box("b", noCode))
 	image.Containers[0].Image, image.Containers[1].Image = "a:1", "docker.io/library/b:9"
 	for _, c := range []struct {
@@ -230,6 +234,8 @@ func TestCulprit(t *testing.T) {
 		{"137 beside an agent that ended well", exit(box("app", 137), box("cwagent", 0)), nil, "app", false},
 		{"ended with 0, the agent was killed at an unknown time", exit(box("app", 0), box("cwagent", 137)), nil, "app", false},
 		{"killed at once, the other ended with 0", quick, nil, "worker", false},
+		{"killed, and a tear-down that took long", torn, nil, "app", false},
+		{"killed by the stop timeout, by the time of its end", stubborn, nil, "cwagent", true},
 		{"a dependency that failed", stopped("TaskFailedToStart", "container ordering failure", box("init", 1), box("app", noCode)), nil, "init", false},
 		{"137 after the stop timeout is a victim", slow, nil, "app", false},
 		{"ended with 0, the other obeyed", exit(box("app", 0), box("cwagent", 143)), nil, "app", false},

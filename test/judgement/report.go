@@ -30,6 +30,13 @@ func (r Result) Table() string {
 	for _, n := range r.Naive {
 		row(n.Name, finding.SilentChurn, n.Types[finding.SilentChurn])
 	}
+	fmt.Fprintln(&out, "\n| finding | what was wrong | true | found | deaths to detect (median, p95) | hours to detect (median, p95) |\n|"+strings.Repeat(" --- |", 6))
+	for _, kind := range []string{finding.SilentChurn, finding.SidecarCrash} {
+		for _, name := range slices.Sorted(maps.Keys(r.Types[kind].Faults)) {
+			f := r.Types[kind].Faults[name]
+			fmt.Fprintf(&out, "| %s | %s | %d | %d | %d, %d | %.1f, %.1f |\n", kind, name, f.True, f.Found, median(f.Deaths), quantile(f.Deaths, 0.95), median(f.Hours), quantile(f.Hours, 0.95))
+		}
+	}
 	fmt.Fprintln(&out, "\n| false findings with stops of | taskwarden |"+heads(r.Naive))
 	fmt.Fprintln(&out, "| --- | --- |"+strings.Repeat(" --- |", len(r.Naive)))
 	for _, cause := range []string{"deployment", "scale_in", "spot_interruption", "maintenance", "host_drain", "operator_stop"} {

@@ -103,6 +103,11 @@ func (t *Tally) merge(o *Tally) {
 	t.True, t.Found, t.Late, t.Opened, t.Right, t.Split, t.Early = t.True+o.True, t.Found+o.Found, t.Late+o.Late, t.Opened+o.Opened, t.Right+o.Right, t.Split+o.Split, t.Early+o.Early
 	t.Over, t.AtOnce = t.Over+o.Over, t.AtOnce+o.AtOnce
 	t.Deaths, t.ToOpen, t.ToClear = append(t.Deaths, o.Deaths...), append(t.ToOpen, o.ToOpen...), append(t.ToClear, o.ToClear...)
+	for name, f := range o.Faults {
+		by := t.fault(name)
+		by.True, by.Found = by.True+f.True, by.Found+f.Found
+		by.Deaths, by.Hours = append(by.Deaths, f.Deaths...), append(by.Hours, f.Hours...)
+	}
 	t.Missed, t.False = append(t.Missed, o.Missed...), append(t.False, o.False...)
 }
 

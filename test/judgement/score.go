@@ -29,7 +29,8 @@ type Tally struct {
 	AtOnce            int             // of those found: opened at the very look that showed enough
 	Deaths            []int           // shown when it opened, of episodes found
 	ToOpen            []time.Duration // from the first death
-	ToClear           []float64       // from the true end to the closing, in hours
+	Faults            map[string]*ByFault
+	ToClear           []float64 // from the true end to the closing, in hours
 	Missed            []Miss
 	False             []Miss
 }
@@ -42,9 +43,28 @@ type Miss struct {
 	Span    Span
 }
 
-// Precision and Recall are 1 where there was nothing to be wrong about.
+// ByFault is how the episodes of one fault were found.
+type ByFault struct {
+	True, Found int
+	Deaths      []int     // shown when it opened
+	Hours       []float64 // from the first death until it opened
+}
+
+func (t *Tally) fault(name string) *ByFault {
+	if t.Faults == nil {
+		t.Faults = map[string]*ByFault{}
+	}
+	if t.Faults[name] == nil {
+		t.Faults[name] = &ByFault{}
+	}
+	return t.Faults[name]
+}
+
+// Precision is the share of findings that were true; 1 where there was none.
 func (t Tally) Precision() float64 { return share(t.Right, t.Opened) }
-func (t Tally) Recall() float64    { return share(t.Found, t.True) }
+
+// Recall is the share of episodes that were found in time; 1 where there was none.
+func (t Tally) Recall() float64 { return share(t.Found, t.True) }
 
 func share(n, of int) float64 {
 	if of == 0 {
@@ -110,12 +130,9 @@ func (s *Score) match(t *Tally, c Case, truths []Truth, opened []Span, kind stri
 			continue
 		}
 		t.Opened++
-		on := slices.IndexFunc(truths, func(is Truth) bool {
-			return is.Subject == f.Subject && f.From.Before(until(is.To, end).Add(slack)) && until(f.To, end).After(is.From.Add(-slack))
-		})
+		on := slices.IndexFunc(truths, func(is Truth) bool { return f.on(is, end) })
 		if on < 0 {
-			why := s.blame(f, stops)
-			t.False = append(t.False, Miss{Service: c.Spec.index, Why: why, Span: f})
+			t.False = append(t.False, Miss{Service: c.Spec.index, Why: s.blame(f, stops), Span: f})
 			continue
 		}
 		t.Right++
@@ -130,35 +147,47 @@ func (s *Score) match(t *Tally, c Case, truths []Truth, opened []Span, kind stri
 		}
 	}
 	for _, is := range truths {
-		if is.over() {
+		switch {
+		case is.over():
 			t.Over++
-			continue
-		}
-		if is.From.After(end.Add(-intime)) {
-			continue // the end came first
-		}
-		t.True++
-		i := slices.IndexFunc(opened, func(f Span) bool {
-			return f.Type == kind && f.Subject == is.Subject && !f.From.After(is.From.Add(intime)) && !until(f.To, end).Before(is.From)
-		})
-		if i < 0 {
-			if slices.ContainsFunc(opened, func(f Span) bool {
-				return f.Type == kind && f.Subject == is.Subject && f.From.After(is.From) && f.From.Before(until(is.To, end))
-			}) {
-				t.Late++
-			}
-			t.Missed = append(t.Missed, Miss{Service: c.Spec.index, Why: is.Fault, Truth: is})
-			continue
-		}
-		t.Found++
-		if !opened[i].From.Before(is.First) { // otherwise it was open since an episode before
-			if !opened[i].From.After(is.From.Add(time.Minute)) {
-				t.AtOnce++
-			}
-			t.Deaths = append(t.Deaths, c.shown(is, opened[i].From))
-			t.ToOpen = append(t.ToOpen, opened[i].From.Sub(is.First))
+		case !is.From.After(end.Add(-intime)): // otherwise the end came first
+			t.find(c, is, opened, end)
 		}
 	}
+}
+
+// on tells whether the finding overlaps an episode.
+func (f Span) on(is Truth, end time.Time) bool {
+	return f.Type == is.Type && f.Subject == is.Subject && f.From.Before(until(is.To, end).Add(slack)) && until(f.To, end).After(is.From.Add(-slack))
+}
+
+// find looks for the finding of an episode.
+func (t *Tally) find(c Case, is Truth, opened []Span, end time.Time) {
+	by := t.fault(cmp.Or(is.Fault, "a stop of a kind unheard of"))
+	t.True, by.True = t.True+1, by.True+1
+	i := slices.IndexFunc(opened, func(f Span) bool {
+		return f.Type == is.Type && f.Subject == is.Subject && !f.From.After(is.From.Add(intime)) && !until(f.To, end).Before(is.From)
+	})
+	if i < 0 {
+		if slices.ContainsFunc(opened, func(f Span) bool {
+			return f.Type == is.Type && f.Subject == is.Subject && f.From.After(is.From) && f.From.Before(until(is.To, end))
+		}) {
+			t.Late++
+		}
+		t.Missed = append(t.Missed, Miss{Service: c.Spec.index, Why: is.Fault, Truth: is})
+		return
+	}
+	t.Found, by.Found = t.Found+1, by.Found+1
+	at := opened[i].From
+	if at.Before(is.First) {
+		return // it was open since an episode before
+	}
+	if !at.After(is.From.Add(time.Minute)) {
+		t.AtOnce++
+	}
+	deaths, took := c.shown(is, at), at.Sub(is.First)
+	t.Deaths, t.ToOpen = append(t.Deaths, deaths), append(t.ToOpen, took)
+	by.Deaths, by.Hours = append(by.Deaths, deaths), append(by.Hours, took.Hours())
 }
 
 // shown counts the deaths that had been shown when the finding opened.
