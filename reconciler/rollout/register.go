@@ -72,6 +72,9 @@ func (m *machine) registered(revision string) {
 func (m *machine) onBase(s Step) {
 	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
+		if m.Phase == Registering && m.Intent == nil && m.now.Sub(m.StartedAt) < m.w.Brakes.Settings.PlanTTL {
+			m.Deadline = m.now.Add(registerIn) // nothing was sent: waiting for a brake is no failure while the plan is good
+		}
 		return
 	}
 	look, ok := m.w.lookSince(m.Since, m.now)

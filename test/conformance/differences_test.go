@@ -57,6 +57,7 @@ func ofIDs() []difference {
 		by("both", "each account has a caller of its own",
 			[4]string{"sts:GetCallerIdentity", "Arn", "arn:aws:sts::111122223333:assumed-role/taskwarden/taskwarden", "arn:aws:iam::111122223333:root"},
 			[4]string{"ecs:DescribeTaskDefinition", "TaskDefinition.RegisteredBy", "arn:aws:sts::111122223333:assumed-role/taskwarden/taskwarden", "arn:aws:iam::111122223333:root"},
+			[4]string{"ecs:DescribeServices", "Services[].CreatedBy", "arn:aws:iam::111122223333:role/deploy", "arn:aws:iam::111122223333:root"},
 			[4]string{"ecs:RegisterTaskDefinition", "TaskDefinition.RegisteredBy", "arn:aws:sts::111122223333:assumed-role/taskwarden/taskwarden", "arn:aws:iam::111122223333:root"},
 			[4]string{"ecs:DescribeTaskDefinition", "TaskDefinition.RegisteredBy", "arn:aws:sts::111122223333:assumed-role/deploy/ci", "arn:aws:iam::111122223333:root"}),
 	)
