@@ -260,7 +260,7 @@ func TestServiceLayoutAndSync(t *testing.T) {
 						t.Errorf("the alarm of %s: %t %+v", s.Key, ok, a)
 					}
 				}
-				if _, ok := w.described()[prefix+"sidecar-crash/prod/django/cwagent"]; !ok || len(open(c.Controller)["django"]) != 2 {
+				if _, ok := w.described()[prefix+"sidecar-crash/prod/django/cwagent"]; !ok || len(open(c.Controller)["django"]) != 3 {
 					t.Errorf("no alarm on the sidecar: %v", slices.Sorted(maps.Keys(w.described())))
 				}
 				if got := w.alarmsIn(cwtypes.StateValueAlarm); !slices.Contains(got, prefix+"silent-churn/prod/django") {
