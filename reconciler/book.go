@@ -38,6 +38,7 @@ type Book struct {
 
 	mu       sync.Mutex
 	memories map[fleet.Key]Memory
+	blank    map[fleet.Key]bool                  // of which the store has nothing: most services, for good
 	held     map[fleet.Key]map[string]churn.Held // stops that wait, in memory only; a failed write forgets none
 	short    map[fleet.Key]time.Time             // since when tasks are missing, in memory only
 	targets  map[string]targetBody
@@ -51,7 +52,7 @@ type Book struct {
 // were not sent, and alarms written.
 func OpenBook(ctx context.Context, s store.Store, retention time.Duration, counting bool) (*Book, error) {
 	b := &Book{
-		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, held: map[fleet.Key]map[string]churn.Held{}, short: map[fleet.Key]time.Time{},
+		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, blank: map[fleet.Key]bool{}, held: map[fleet.Key]map[string]churn.Held{}, short: map[fleet.Key]time.Time{},
 		targets: map[string]targetBody{}, counters: map[string]*counter{}, applied: map[string]applied{},
 	}
 	for it, err := range store.All(ctx, s, kindMemory, "") {
@@ -136,6 +137,9 @@ func (b *Book) Looked(ctx context.Context, target string, at time.Time) error {
 func (b *Book) Load(ctx context.Context, key fleet.Key) (Memory, error) {
 	b.mu.Lock()
 	m, ok := b.memories[key]
+	if b.blank[key] {
+		m, ok = Memory{Key: key}, true
+	}
 	target, held, short := b.targets[key.Target], b.held[key], b.short[key]
 	b.mu.Unlock()
 	if !ok {
@@ -171,8 +175,19 @@ func (b *Book) load(ctx context.Context, key fleet.Key) (Memory, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.memories[key] = m
+	b.remember(m)
 	return m, nil
+}
+
+// remember keeps what is in the store of a key, with b.mu held.
+func (b *Book) remember(m Memory) {
+	delete(b.memories, m.Key)
+	delete(b.blank, m.Key)
+	if m.version == 0 && len(m.History.Stops) == 0 {
+		b.blank[m.Key] = true
+		return
+	}
+	b.memories[m.Key] = m
 }
 
 func (b *Book) readStops(ctx context.Context, key fleet.Key) ([]churn.Stop, error) {
@@ -201,12 +216,13 @@ func (b *Book) Record(ctx context.Context, d Decision) error {
 	if err := b.record(ctx, d, &m); err != nil {
 		b.mu.Lock()
 		delete(b.memories, d.Key)
+		delete(b.blank, d.Key)
 		b.mu.Unlock()
 		return fmt.Errorf("record %s: %w", d.Key, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.memories[d.Key] = m
+	b.remember(m)
 	b.held[d.Key], b.short[d.Key] = d.Held, d.Short
 	if len(d.Held) == 0 {
 		delete(b.held, d.Key)
@@ -366,31 +382,6 @@ func (b *Book) Stops(scope fleet.Key) []Recorded {
 func within(key, scope fleet.Key) bool {
 	return (scope.Target == "" || scope.Target == key.Target) && (scope.Cluster == "" || scope.Cluster == key.Cluster) &&
 		(scope.Service == "" || scope.Service == key.Service)
-}
-
-// Definition gives a reduced task definition kept earlier, or false.
-func (b *Book) Definition(ctx context.Context, allow, arn string) (fleet.Definition, bool, error) {
-	it, err := b.store.Get(ctx, kindDefinition, allow+"/"+arn)
-	if errors.Is(err, store.ErrNotFound) {
-		return fleet.Definition{}, false, nil
-	}
-	if err != nil {
-		return fleet.Definition{}, false, fmt.Errorf("read definition %s: %w", arn, err)
-	}
-	d, err := decode[fleet.Definition](it)
-	return d, err == nil, err
-}
-
-// KeepDefinition keeps a reduced task definition for ever: a revision never changes.
-func (b *Book) KeepDefinition(ctx context.Context, allow string, d fleet.Definition) error {
-	it, err := encode(kindDefinition, allow+"/"+d.ARN, d)
-	if err != nil {
-		return err
-	}
-	if err := b.store.Commit(ctx, store.Write{Item: it}); err != nil {
-		return fmt.Errorf("keep definition %s: %w", d.ARN, err)
-	}
-	return nil
 }
 
 // Applied gives, by alarm name, what was last written.

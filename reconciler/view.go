@@ -3,6 +3,7 @@ package reconciler
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ type view struct {
 	whole    map[string]fleet.Sweep     // by target, the last complete one
 	first    map[string]time.Time       // by target, the first complete one since the start
 	logs     map[fleet.Key]map[fleet.LogRef]fleet.Tail
-	metrics  map[fleet.Key]fleet.Metrics // of services that need any
+	metrics  map[fleet.Key]*fleet.Metrics // of services that need any; most of a cluster share one
 }
 
 type clusterView struct {
@@ -34,7 +35,7 @@ type clusterView struct {
 func newView() *view {
 	return &view{
 		clusters: map[fleet.Key]*clusterView{}, sweeps: map[string]fleet.Sweep{}, whole: map[string]fleet.Sweep{}, first: map[string]time.Time{},
-		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{}, metrics: map[fleet.Key]fleet.Metrics{},
+		logs: map[fleet.Key]map[fleet.LogRef]fleet.Tail{}, metrics: map[fleet.Key]*fleet.Metrics{},
 	}
 }
 
@@ -138,7 +139,10 @@ func (v *view) finish(target string, s fleet.Sweep) []fleet.Key {
 func (v *view) observe(key fleet.Key) fleet.Observation {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	o := fleet.Observation{Key: key, Logs: maps.Clone(v.logs[key]), Metrics: v.metrics[key]}
+	o := fleet.Observation{Key: key, Logs: maps.Clone(v.logs[key])}
+	if m := v.metrics[key]; m != nil {
+		o.Metrics = *m
+	}
 	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
 	if c == nil {
 		// Of a cluster never seen a complete sweep says that it is gone; a partial one says nothing.
@@ -186,8 +190,14 @@ func (v *view) dropLogs(key fleet.Key, used map[fleet.LogRef]fleet.Tail) {
 func (v *view) setMetrics(target string, read map[fleet.Key]fleet.Metrics) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	maps.DeleteFunc(v.metrics, func(key fleet.Key, _ fleet.Metrics) bool { return key.Target == target })
-	maps.Copy(v.metrics, read)
+	maps.DeleteFunc(v.metrics, func(key fleet.Key, _ *fleet.Metrics) bool { return key.Target == target })
+	var last *fleet.Metrics
+	for _, key := range slices.SortedFunc(maps.Keys(read), fleet.Key.Compare) {
+		if m := read[key]; last == nil || !reflect.DeepEqual(*last, m) {
+			last = &m
+		}
+		v.metrics[key] = last
+	}
 }
 
 // running gives the task definition of each service of a target.

@@ -23,8 +23,24 @@ const stoppedShown = 55 * time.Minute
 // known is what the last look at a cluster read, by what DescribeServices and DescribeTasks take beside an ARN: names and
 // ids.
 type known struct {
-	services map[string]struct{} // that were ACTIVE
-	tasks    map[string]struct{} // that had not stopped
+	services nameSet // that were ACTIVE
+	tasks    nameSet // that had not stopped
+}
+
+// nameSet is sorted, and its names share one block of memory: there is one for each task of an account.
+type nameSet []string
+
+func nameSetOf(set map[string]bool) nameSet {
+	block := strings.Join(slices.Sorted(maps.Keys(set)), "\n")
+	if block == "" {
+		return nil
+	}
+	return strings.Split(block, "\n")
+}
+
+func (n nameSet) has(name string) bool {
+	_, ok := slices.BinarySearch(n, name)
+	return ok
 }
 
 // notWhole is the fault of a list that lacks what is there.
@@ -42,7 +58,7 @@ func notWhole(list, cluster string, lacking []string) error {
 // missServices asks for the services that must be there and were not listed.
 func (l look) missServices(ctx context.Context, c *fleet.Cluster, listed map[string]bool) error {
 	ask := map[string]bool{}
-	for name := range l.known.services {
+	for _, name := range l.known.services {
 		ask[name] = !listed[name]
 	}
 	for _, t := range c.Tasks {
@@ -58,7 +74,7 @@ func (l look) missServices(ctx context.Context, c *fleet.Cluster, listed map[str
 				continue
 			}
 			c.Services = append(c.Services, s)
-			if _, was := l.known.services[s.Name]; was { // or it was made since the list
+			if l.known.services.has(s.Name) { // or it was made since the list
 				lacking = append(lacking, s.Name)
 			}
 		}
@@ -85,9 +101,9 @@ func lingering(t fleet.Task, now time.Time) bool {
 
 // contradicted finds what was read last time, was listed now, and is told to be MISSING: one of the two answers is wrong,
 // or it went between them, which the next list tells.
-func contradicted(op, cluster string, missing []string, was map[string]struct{}, listed map[string]bool) error {
+func contradicted(op, cluster string, missing []string, was nameSet, listed map[string]bool) error {
 	for _, name := range missing {
-		if _, ok := was[name]; ok && listed[name] {
+		if listed[name] && was.has(name) {
 			return fmt.Errorf("%s in %s: %s is listed, was there before, and is told to be MISSING", op, cluster, name)
 		}
 	}
@@ -96,23 +112,28 @@ func contradicted(op, cluster string, missing []string, was map[string]struct{},
 
 // keepKnown replaces what is known of the cluster; after a partial look it only adds.
 func (a *Account) keepKnown(c fleet.Cluster, was known) {
-	is := known{map[string]struct{}{}, make(map[string]struct{}, len(c.Tasks))}
+	services, tasks := map[string]bool{}, map[string]bool{}
 	if !c.Seen.Complete {
-		maps.Copy(is.services, was.services)
-		maps.Copy(is.tasks, was.tasks)
+		for _, name := range was.services {
+			services[name] = true
+		}
+		for _, id := range was.tasks {
+			tasks[id] = true
+		}
 	}
 	for _, s := range c.Services {
 		if s.Status == "ACTIVE" {
-			is.services[s.Name] = struct{}{}
+			services[s.Name] = true
 		}
 	}
 	for _, t := range c.Tasks {
 		if t.Stopped() {
-			delete(is.tasks, t.ID())
+			delete(tasks, t.ID())
 		} else {
-			is.tasks[strings.Clone(t.ID())] = struct{}{} // as a part of its ARN it would keep that alive
+			tasks[t.ID()] = true
 		}
 	}
+	is := known{nameSetOf(services), nameSetOf(tasks)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known[c.Name] = is

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -160,7 +159,7 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 	err := l.listTasks(ctx, types.DesiredStatusRunning, listed)
 	ofStopped := l.listTasks(ctx, types.DesiredStatusStopped, listed)
 	if err = cmp.Or(err, ofStopped); err == nil {
-		for _, id := range slices.Sorted(maps.Keys(l.known.tasks)) {
+		for _, id := range l.known.tasks {
 			if !seen[id] {
 				unlisted[id] = true
 				describe.add(id)

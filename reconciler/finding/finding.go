@@ -24,6 +24,9 @@ const (
 	AlarmMissing      = "AlarmMissing" // subject: the failure that no alarm tells
 	AlarmDrifted      = "AlarmDrifted"
 	AlarmBlind        = "AlarmBlind" // subject: the reason
+	FixReverted       = "FixReverted"
+	FixIneffective    = "FixIneffective"
+	RemediationHeld   = "RemediationHeld"
 )
 
 // Status of a finding, spelled as Kubernetes conditions are.

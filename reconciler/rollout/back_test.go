@@ -34,7 +34,7 @@ func TestAStrayedRevisionIsNeverDeployed(t *testing.T) {
 				}
 			}
 		}
-		if r.Outcome != Failed || r.Reason != ReasonField || r.Revision != newARN || !slices.ContainsFunc(Claims([]Rollout{r}, time.Time{}), func(c finding.Claim) bool { return c.Type == RemediationHeld }) {
+		if r.Outcome != Failed || r.Reason != ReasonField || r.Revision != newARN || !slices.ContainsFunc(Claims([]Rollout{r}, time.Time{}, fleet.Observation{}), func(c finding.Claim) bool { return c.Type == finding.RemediationHeld }) {
 			t.Errorf("%s: %s %s: %s", call, state(r), r.Reason, r.Message)
 		}
 	}

@@ -64,8 +64,8 @@ func (b Brakes) mayStart(r Rollout, o fleet.Observation, now time.Time) *Refusal
 		return why
 	}
 	switch {
-	case b.held(r.Key()) != "":
-		return refuse(ReasonHeld, nil, "%s", b.held(r.Key()))
+	case b.held(r.Key(), o) != "":
+		return refuse(ReasonHeld, nil, "%s", b.held(r.Key(), o))
 	case !o.Complete, now.Sub(o.At) > b.ViewAge:
 		return refuse(ReasonStale, nil, "the last whole look at the service's cluster is not young enough to act on")
 	case !b.Fleet.Complete:
@@ -107,11 +107,22 @@ func (b Brakes) fleetSick(r Rollout, now time.Time) *Refusal {
 	return refuse(ReasonSick, nil, "%d of %d services fell sick of different causes in the last %s", n, b.Fleet.Services, human(sickWithin))
 }
 
-// held is why the service waits for a person's reset, or "": its last try since the last reset failed.
-func (b Brakes) held(k fleet.Key) string {
+// held is why the service waits for a person's reset, or "": a try since the last reset failed, or a fix was taken out again.
+// Whoever took it out, another rollout would be a fight with them.
+func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
+	var own []Rollout
 	for _, r := range b.Known {
-		if r.Key() == k && r.holds() && r.Since.After(b.Resets[k.String()]) {
+		if r.Key() != k {
+			continue
+		}
+		own = append(own, r)
+		if r.holds() && r.Since.After(b.Resets[k.String()]) {
 			return fmt.Sprintf("rollout %s ended %s at %s: %s", r.ID, r.Outcome, stamp(r.Since), r.Message)
+		}
+	}
+	for _, r := range inPlace(own, b.Resets[k.String()]) {
+		if lost, _ := r.lost(o); lost {
+			return fmt.Sprintf("rollout %s %s at %s, and then %s", r.ID, r.Outcome, stamp(r.Since), takenOut(o))
 		}
 	}
 	return ""

@@ -40,7 +40,7 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	if last.Outcome == Refused {
 		fresh.ID, fresh.CreatedAt = last.ID, last.CreatedAt
 	}
-	bad = firstOf(b.against(fresh), bad, b.start(fresh, s, now))
+	bad = firstOf(b.against(fresh, s.Observation), bad, b.start(fresh, s, now))
 	switch {
 	case bad != nil && last.Outcome == Refused && last.Reason == bad.Reason:
 		return Rollout{}, false
@@ -88,11 +88,11 @@ func (b Brakes) again(r Rollout) bool {
 }
 
 // against is what a person decided about this service: its tag, or a hold.
-func (b Brakes) against(r Rollout) *Refusal {
+func (b Brakes) against(r Rollout, o fleet.Observation) *Refusal {
 	if b.Mode.rank() == 0 {
 		return refuse(b.modeReason(), nil, "the service's mode is %s", Off)
 	}
-	if why := b.held(r.Key()); why != "" {
+	if why := b.held(r.Key(), o); why != "" {
 		return refuse(ReasonHeld, nil, "%s", why)
 	}
 	return nil

@@ -3,6 +3,7 @@ package rollout
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/otel"
 )
 
 const newARN = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/web:8"
@@ -207,14 +209,66 @@ func TestClaims(t *testing.T) {
 		{end(Superseded, false, false), ""}, {end(Inconclusive, true, true), "FixIneffective"}, {end(Inconclusive, true, false), ""}, {end(Succeeded, true, false), ""},
 	} {
 		var got []string
-		for _, claim := range Claims([]Rollout{c.r}, time.Time{}) {
+		for _, claim := range Claims([]Rollout{c.r}, time.Time{}, fleet.Observation{}) {
 			got = append(got, claim.Type)
 		}
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v, want %s", c.r.Outcome, got, c.want)
 		}
-		if after := Claims([]Rollout{c.r}, start.Add(time.Second)); len(after) > 0 {
+		if after := Claims([]Rollout{c.r}, start.Add(time.Second), fleet.Observation{}); len(after) > 0 {
 			t.Errorf("%s: %v after a reset", c.r.Outcome, after)
+		}
+	}
+}
+
+// A fix that was proven and then taken out by somebody's deployment is said, and holds the service, until the values run again
+// or a person resets it.
+func TestAProvenFixIsTakenOut(t *testing.T) {
+	s := newScene()
+	r := underway(s, Soaking)
+	r.end(Succeeded, "", "effective", s.now)
+	definition := func(env ...fleet.EnvVar) fleet.Definition {
+		d := s.Definitions[s.Service.TaskDefinition]
+		d.Containers = slices.Clone(d.Containers)
+		for i := range d.Containers {
+			if _, ours := r.Plan.Set[d.Containers[i].Name]; ours {
+				d.Containers[i].Env = env
+			}
+		}
+		return d
+	}
+	runs := func(revision string, d *fleet.Definition) fleet.Observation {
+		o := s.Observation
+		o.Service.TaskDefinition, o.Definitions = revision, map[string]fleet.Definition{}
+		if d != nil {
+			o.Definitions[revision] = *d
+		}
+		return o
+	}
+	with := definition(fleet.EnvVar{Name: otel.Sampler, Value: wanted[otel.Sampler], Kept: true}, fleet.EnvVar{Name: otel.SamplerArg, Value: wanted[otel.SamplerArg], Kept: true})
+	without := definition(fleet.EnvVar{Name: otel.Sampler, Value: "xray", Kept: true})
+	gone := runs("web:9", &without)
+	gone.Gone = true
+	for name, c := range map[string]struct {
+		o     fleet.Observation
+		reset time.Time
+		want  string
+		held  bool
+	}{
+		"our revision":                    {runs(newARN, nil), time.Time{}, "", false},
+		"another one with the values":     {runs("web:9", &with), time.Time{}, "", false},
+		"one without":                     {runs("web:9", &without), time.Time{}, "FixReverted RemediationHeld", true},
+		"one that is not read yet":        {runs("web:9", nil), time.Time{}, "FixReverted? RemediationHeld?", true},
+		"one without, and a later reset":  {runs("web:9", &without), s.now.Add(time.Second), "", false},
+		"one without, of a service gone ": {gone, time.Time{}, "", false},
+	} {
+		var got []string
+		for _, claim := range Claims([]Rollout{r}, c.reset, c.o) {
+			got = append(got, claim.Type+map[bool]string{true: "?"}[claim.Keeps])
+		}
+		b := Brakes{Known: []Rollout{r}, Resets: map[string]time.Time{r.Key().String(): c.reset}}
+		if held := b.held(r.Key(), c.o); strings.Join(got, " ") != c.want || (held != "") != c.held {
+			t.Errorf("%s: %v, held: %q", name, got, held)
 		}
 	}
 }
