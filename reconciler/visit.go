@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -84,7 +85,7 @@ func (v *visit) propose(ctx context.Context) error {
 		case wanted && !read && v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message == "":
 			continue // it is being fetched
 		case wanted && read && v.observation.Complete:
-			facts, err := v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings), factsKept)
+			facts, err := v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings, plan), factsKept)
 			if err != nil {
 				return err
 			}
@@ -94,6 +95,9 @@ func (v *visit) propose(ctx context.Context) error {
 		}
 		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
 			next, ok := rollout.Propose(s, p, b, now)
+			if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Reason == next.Reason {
+				return next, nil, ok // the same plan, with more deaths to compare with
+			}
 			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next))}, ok
 		})
 		if err != nil || proposed.Live() {
@@ -121,15 +125,15 @@ func (v *visit) live() (rollout.Rollout, bool) {
 	return r, ok && r.Live()
 }
 
-// cures are the cures of the open findings, best first, each once.
-func cures(findings []finding.Finding) []string {
+// cures are the other cures of the open findings, best first, each once.
+func cures(findings []finding.Finding, plan rollout.Plan) []string {
 	var out []string
 	for _, f := range findings {
 		if !f.Open() {
 			continue
 		}
 		for _, c := range f.Cures {
-			if !slices.Contains(out, c.Text) {
+			if own := len(c.Set) > 0 && maps.Equal(c.Set, plan.Set[c.Container]); !own && !slices.Contains(out, c.Text) {
 				out = append(out, c.Text)
 			}
 		}

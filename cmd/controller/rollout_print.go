@@ -77,6 +77,9 @@ func verdictCell(t *console.Table) string {
 	case t.Confidence == 0:
 		return t.Verdict
 	}
+	if t.Confidence > 0.999 {
+		return t.Verdict + ", more than 99.9 % confidence" // it is never certain
+	}
 	return fmt.Sprintf("%s, %.1f %% confidence", t.Verdict, 100*t.Confidence)
 }
 

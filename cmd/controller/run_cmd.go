@@ -21,7 +21,7 @@ import (
 )
 
 // gcPercent keeps the process small: what lives is small and steady, and the pages of a look are garbage (docs/performance.md).
-const gcPercent = 25
+const gcPercent = 20
 
 // stopWithin is how long a stop may take: calls under way end, nothing new begins. ECS kills after 30 s by default.
 const stopWithin = 10 * time.Second

@@ -94,6 +94,14 @@ func power(base []Life, tasks int, soak Soak) string {
 	return fmt.Sprintf("%s (if nobody dies; by %d death(s), of whose lifetimes a tenth was longer than %s)", out, n, human(q90(base)))
 }
 
+// roundUp gives no more figures than such a forecast is worth.
 func roundUp(d time.Duration) time.Duration {
-	return (d + 30*time.Minute - 1).Truncate(30 * time.Minute)
+	step := time.Second
+	switch {
+	case d > time.Hour:
+		step = 30 * time.Minute
+	case d > time.Minute:
+		step = time.Minute
+	}
+	return (d + step - 1).Truncate(step)
 }

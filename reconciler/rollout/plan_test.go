@@ -80,6 +80,36 @@ func TestNothingToPlan(t *testing.T) {
 	}
 }
 
+// A plan that waits is kept with the deaths that are known now, and stays the plan that an approval is for.
+func TestAWaitingPlanLearns(t *testing.T) {
+	s := newScene()
+	stops := s.History.Stops
+	s.History.Stops = stops[:1]
+	s.brakes.Mode = Approve
+	first, _ := s.propose()
+	first.enter(Approved, s.now, time.Hour)
+	first.Approval = &Order{By: "oncall"}
+	s.brakes.Known = []Rollout{first}
+	if again, ok := s.propose(); ok {
+		t.Fatalf("nothing new, and it was written: %+v", again)
+	}
+	s.History.Stops = stops
+	next, ok := s.propose()
+	if !ok || next.ID != first.ID || next.Plan.Hash != first.Plan.Hash || next.Phase != Approved || next.Approval == nil || !next.Deadline.Equal(first.Deadline) {
+		t.Errorf("%t %+v", ok, next)
+	}
+	was, _ := exposure(first.Plan.Baseline, culpritDeath)
+	is, _ := exposure(next.Plan.Baseline, culpritDeath)
+	if was != 1 || is != len(stops) || next.Plan.Power == first.Plan.Power {
+		t.Errorf("%d deaths (%s), then %d (%s)", was, first.Plan.Power, is, next.Plan.Power)
+	}
+	next.enter(Soaking, s.now, time.Hour)
+	s.brakes.Known, s.History.Stops = []Rollout{next}, append(stops, stops[0])
+	if _, ok := s.propose(); ok {
+		t.Error("what soaks is compared with what it was planned by")
+	}
+}
+
 // TestTheHash moves with all that an approval is for, and with nothing else.
 func TestTheHash(t *testing.T) {
 	hash := func(with func(*scene)) string {

@@ -11,6 +11,7 @@ import (
 // false where everything stands as it should:
 //
 //	live rollout of the policy, no longer wanted and not begun   expired
+//	the same, and more deaths are known than when it was planned the same plan with what is known now
 //	live rollout of the service                                  nothing: one at a time
 //	plan refused                                                 refused, once for each plan hash and reason
 //	refused before, and the reason is gone                       the same rollout, proposed again
@@ -25,7 +26,10 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	}
 	plan, bad, wanted := Make(s, p, b.Settings, now)
 	if r, ok := b.live(s.Key); ok {
-		return r.unwanted(s, p, wanted && plan.Hash == r.Plan.Hash, now)
+		if r.Plan.Policy != p.Name || !s.Complete {
+			return Rollout{}, false
+		}
+		return r.waiting(plan, wanted, now)
 	}
 	if !wanted || !s.Complete {
 		return Rollout{}, false
@@ -52,13 +56,21 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	return fresh, true
 }
 
-// unwanted ends a rollout that has not begun and whose plan nobody would make any more.
-func (r Rollout) unwanted(s Subject, p Policy, same bool, now time.Time) (Rollout, bool) {
-	begun := r.Phase != Proposed && r.Phase != Approved
-	if begun || same || r.Plan.Policy != p.Name || !s.Complete {
+// waiting keeps a rollout that has not begun with what is known now. One whose plan nobody would make any more ends. A new death
+// tells more of how soon a fix can be proven; the hash, which an approval is for, does not cover that.
+func (r Rollout) waiting(plan Plan, wanted bool, now time.Time) (Rollout, bool) {
+	was, _ := exposure(r.Plan.Baseline, culpritDeath)
+	is, _ := exposure(plan.Baseline, culpritDeath)
+	switch {
+	case r.Phase != Proposed && r.Phase != Approved:
+		return Rollout{}, false
+	case !wanted || plan.Hash != r.Plan.Hash:
+		r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
+	case is > was:
+		r.Plan = plan
+	default:
 		return Rollout{}, false
 	}
-	r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
 	return r, true
 }
 

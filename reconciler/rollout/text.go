@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// human writes a duration with its two largest units: "6 h 30 min".
+// human writes a duration with its two largest units: "6 h 30 min". Below a minute, it is seconds.
 func human(d time.Duration) string {
+	if d > 0 && d < time.Minute {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
 	d = d.Round(time.Minute)
 	days, h, m := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
 	switch {

@@ -1,6 +1,6 @@
 // Command demo shows the main job: the mission's incident happens in a simulated AWS account, and the real binary, started
-// as in production with the account's address as its AWS endpoint, sees it, explains it and raises the alarm that was
-// missing. It narrates what happens and exits 0 only if every expected step happened.
+// as in production with the account's address as its AWS endpoint, sees it, explains it, raises the alarm that was missing,
+// and rolls out the fix once somebody approves it. It narrates what happens and exits 0 only if every expected step happened.
 package main
 
 import (
@@ -51,10 +51,13 @@ func run(ctx context.Context, controller, scenario, config string) error {
 		case err := <-p.exited:
 			return fmt.Errorf("the controller ended by itself: %w", err)
 		case <-time.After(250 * time.Millisecond):
-			if err := world.look(ctx, s); err != nil {
+			if err := errors.Join(world.look(ctx, s), p.operate(ctx)); err != nil {
 				return err
 			}
 		}
+	}
+	if err := p.report(ctx); err != nil {
+		return err
 	}
 	if err := p.stop(); err != nil {
 		return err

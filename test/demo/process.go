@@ -1,29 +1,35 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// process is the real binary, started as in production.
+// process is the real binary, started as in production, and what its user runs beside it.
 type process struct {
+	binary string
 	cmd    *exec.Cmd
 	dir    string
+	story  *story
 	exited chan error
 	once   sync.Once
 	err    error
+
+	mu                  sync.Mutex
+	server              string // URL of its API, from its log
+	proposed, succeeded string // ids of rollouts
 }
+
+// token is the approver's; the server's configuration has its hash alone.
+const token = "demo-approver"
 
 func start(ctx context.Context, binary, config string, w *world, s *story) (*process, error) {
 	text, err := os.ReadFile(config)
@@ -34,7 +40,8 @@ func start(ctx context.Context, binary, config string, w *world, s *story) (*pro
 	if err != nil {
 		return nil, err
 	}
-	text = fmt.Appendf(text, "store: {type: bolt, path: %q}\nserver: {address: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
+	text = fmt.Appendf(text, "store: {type: bolt, path: %q}\nserver: {address: \"127.0.0.1:0\", tokens: [{name: oncall, role: approver, sha256: %x}]}\n",
+		filepath.Join(dir, "data"), sha256.Sum256([]byte(token)))
 	file := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
@@ -52,9 +59,9 @@ func start(ctx context.Context, binary, config string, w *world, s *story) (*pro
 		return nil, fmt.Errorf("start %s (make build makes it): %w", binary, err)
 	}
 	s.say("demo", "%s run --config … (AWS_ENDPOINT_URL=%s)", binary, w.url)
-	p := &process{cmd: cmd, dir: dir, exited: make(chan error, 1)}
+	p := &process{binary: binary, cmd: cmd, dir: dir, story: s, exited: make(chan error, 1)}
 	go func() {
-		follow(logs, s)
+		p.follow(logs)
 		p.exited <- errors.Join(cmd.Wait(), os.RemoveAll(dir))
 	}()
 	return p, nil
@@ -71,60 +78,4 @@ func (p *process) stop() error {
 		}
 	})
 	return p.err
-}
-
-// logLine is the part of a log line that is narrated.
-type logLine struct {
-	Level, Msg, Service, On, Type, Subject, Severity, Message, Cause, Culprit, Signature, Line, Name, Reason, Error string
-	Planned, Sidecar                                                                                                bool
-	ExitCode                                                                                                        *int
-	Lifetime                                                                                                        string
-}
-
-// follow narrates the controller's own log.
-func follow(r io.Reader, s *story) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var l logLine
-		if json.Unmarshal(lines.Bytes(), &l) != nil {
-			s.say("controller", "%s", lines.Text())
-			continue
-		}
-		narrate(l, s)
-	}
-}
-
-// narrate tells a log line, and shows the step of the story that it proves.
-func narrate(l logLine, s *story) {
-	if l.Level == "error" || l.Level == "warn" {
-		s.say("controller", "%s: %s %s", l.Msg, l.Message, l.Error)
-		return
-	}
-	switch l.Msg {
-	case "task stopped":
-		l.stopped(s)
-	case "stop explained":
-		if l.Culprit == "cwagent" && l.Signature == "go-concurrent-map-writes" {
-			s.show("signature", "%s", l.Line)
-		}
-	case "finding opened":
-		s.say("controller", "%s %s on %s %s: %s", l.Severity, l.Type, l.On, l.Subject, l.Message)
-		if step := map[string]string{"SidecarCrash": "crash", "SilentChurn": "churn"}[l.Type]; step != "" {
-			s.show(step, "%s", l.Message)
-		}
-	case "alarm written":
-		s.say("controller", "alarm written: %s", l.Name)
-	}
-}
-
-func (l logLine) stopped(s *story) {
-	code := "no exit code"
-	if l.ExitCode != nil {
-		code = fmt.Sprintf("exit %d", *l.ExitCode)
-	}
-	s.say("controller", "%s: unplanned=%t cause=%s culprit=%s (%s)", l.Service, !l.Planned, l.Cause, l.Culprit, code)
-	if !l.Planned && l.Culprit == "cwagent" && l.Sidecar && strings.HasSuffix(l.Service, "/django") {
-		s.show("verdict", "%s: %s, container cwagent, %s, after %s", l.Service, l.Cause, code, l.Lifetime)
-	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,10 @@ func newStory(start time.Time) *story {
 		{id: "created", what: "the alarm that was missing is created, with its owner's tag"},
 		{id: "alarm", what: "CloudWatch puts the alarm in ALARM"},
 		{id: "heartbeat", what: "the controller's own heartbeat is there, and an alarm watches it"},
+		{id: "plan", what: "a fix is proposed, and waits for approval"},
+		{id: "approved", what: "an approver says yes to exactly that plan, by its hash"},
+		{id: "rolled", what: "one new revision is rolled out, which differs in the two values alone"},
+		{id: "verified", what: "the lifetimes of the new tasks prove the fix"},
 	}}
 }
 
@@ -47,6 +52,15 @@ func (s *story) line(who, text string) {
 	fmt.Printf("%6.1fs  %-10s  %s\n", time.Since(s.start).Seconds(), who, text)
 }
 
+// print shows what a verb printed.
+func (s *story) print(text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line := range strings.Lines(string(text)) {
+		fmt.Print("                       │ ", line)
+	}
+}
+
 // show notes that a step happened, and tells it the first time.
 func (s *story) show(id, format string, args ...any) {
 	s.mu.Lock()
@@ -58,6 +72,13 @@ func (s *story) show(id, format string, args ...any) {
 			s.line("", "  "+st.told)
 		}
 	}
+}
+
+// shown tells whether all of these steps happened.
+func (s *story) shown(ids ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.steps, func(st step) bool { return st.at == 0 && slices.Contains(ids, st.id) })
 }
 
 func (s *story) complete() bool { return s.missing() == "" }

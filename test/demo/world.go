@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,8 +19,11 @@ import (
 	"taskwarden/test/account"
 )
 
-// overrides shorten the incident: containers live for seconds instead of hours, and tasks start quickly.
+// overrides shorten the incident: containers live for seconds instead of hours, and tasks start quickly. A person made the
+// service by hand and pinned its images, so nothing stands in the way of a fix.
 var overrides = map[string]string{
+	"pin":           "@sha256:" + strings.Repeat("ab", 32),
+	"person":        "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_PowerUser_0123456789abcdef/alice",
 	"crashLifetime": "6s..9s", "schedule": "100ms..300ms", "provision": "200ms..400ms", "pull": "200ms..400ms",
 	"healthy": "1s", "drain": "200ms", "terminate": "100ms..200ms", "deprovision": "200ms..400ms",
 }
@@ -42,6 +46,7 @@ func begin(scenario string, s *story) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.SetTopic("arn:aws:sns:ap-northeast-1:111122223333:oncall", account.Topic{Confirmed: 1})
 	a.CloudWatch().EvaluateEvery = 5 * time.Second // CloudWatch itself evaluates once a minute
 	a.Narrate(func(e account.Event) {
 		if e.Kind == "stop" || e.Kind == "alarm" {
@@ -65,7 +70,54 @@ func (w *world) close() { _ = w.server.Close() }
 
 // look checks in the account itself what should be seen there.
 func (w *world) look(ctx context.Context, s *story) error {
-	return errors.Join(w.lookAtService(ctx, s), w.lookAtGauges(ctx, s), w.lookAtAlarms(ctx, s))
+	return errors.Join(w.lookAtService(ctx, s), w.lookAtGauges(ctx, s), w.lookAtAlarms(ctx, s), w.lookAtFix(ctx, s))
+}
+
+// lookAtFix compares what runs with what the incident ran, as DescribeTaskDefinition answers both.
+func (w *world) lookAtFix(ctx context.Context, s *story) error {
+	out, err := w.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String("prod"), Services: []string{"django"}})
+	if err != nil || len(out.Services) != 1 {
+		return fmt.Errorf("describe django: %w", err)
+	}
+	d := out.Services[0].Deployments
+	if len(d) != 1 || d[0].RolloutState != "COMPLETED" || !strings.HasSuffix(aws.ToString(d[0].TaskDefinition), ":2") {
+		return nil
+	}
+	before, err1 := w.document(ctx, "django:1")
+	after, err2 := w.document(ctx, "django:2")
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if changed := lineDiff(before, after); len(changed) == 2 {
+		s.show("rolled", "django:2 runs, and differs from django:1 in %s", strings.Join(changed, " and "))
+	}
+	return nil
+}
+
+// document is a revision as JSON, without what every revision has of its own.
+func (w *world) document(ctx context.Context, name string) ([]byte, error) {
+	out, err := w.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &name})
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", name, err)
+	}
+	d := out.TaskDefinition
+	d.TaskDefinitionArn, d.Revision, d.RegisteredAt, d.RegisteredBy = nil, 0, nil, nil
+	return json.MarshalIndent(d, "", " ")
+}
+
+// lineDiff lists the lines of after that stand where before has others; where the documents have not as many, that alone.
+func lineDiff(before, after []byte) []string {
+	was, is := strings.Split(string(before), "\n"), strings.Split(string(after), "\n")
+	if len(was) != len(is) {
+		return []string{"its length"}
+	}
+	var out []string
+	for i := range was {
+		if was[i] != is[i] {
+			out = append(out, strings.Trim(is[i], " ,"))
+		}
+	}
+	return out
 }
 
 func (w *world) lookAtService(ctx context.Context, s *story) error {
