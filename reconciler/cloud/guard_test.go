@@ -134,7 +134,7 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 func TestPolicyFor(t *testing.T) {
 	want := []string{
 		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
-		"cloudwatch:ListTagsForResource", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"cloudwatch:ListTagsForResource", "ecr:BatchGetImage", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
 		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 		"sns:GetTopicAttributes",

@@ -31,7 +31,7 @@ type Facts struct {
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose
-	MovingImages  []string // containers whose digest a new deployment would move, or may
+	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Traces        *Traces  // nil: the rate is not known
 	// InternalOperation is Application Signals' count a minute; nil: not known.
