@@ -46,6 +46,8 @@ type survey struct {
 	at    time.Time
 	plan  string // what it was made for: the base revision and the values
 	facts rollout.Facts
+	// counted is the end of the reading of metrics that Requests is of; a plan may be made before the first one.
+	counted time.Time
 }
 
 // surveyed gives the facts for a plan: those known if they are young enough, or new ones.
@@ -60,10 +62,13 @@ func (r *remediation) surveyed(ctx context.Context, t Target, p rollout.Plan, o 
 		if s.facts, err = r.survey(ctx, t, p, o, keep); err != nil {
 			return rollout.Facts{}, fmt.Errorf("find out about %s: %w", p.Key, err)
 		}
-		r.state.Lock()
-		r.surveys[p.Key] = s
-		r.state.Unlock()
 	}
+	if read := o.Metrics.Signals.At; s.facts.Requests == (rollout.Requests{}) || s.facts.Requests.Unknown != "" && s.counted != read {
+		s.facts.Requests, s.counted = requestsOf(ctx, t, o.Metrics.Signals), read
+	}
+	r.state.Lock()
+	r.surveys[p.Key] = s
+	r.state.Unlock()
 	// What the view knows is never older than the view.
 	s.facts.FamilyUsers = r.c.view.familyUsers(p.Key, familyOf(p.Base))
 	s.facts.Cures, s.facts.InternalOperation = cures, internalOperation(o.Metrics.Signals)

@@ -94,7 +94,7 @@ func (v *visit) propose(ctx context.Context) error {
 		}
 		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
 			next, ok := rollout.Propose(s, p, b, now)
-			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next))}, ok
+			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next)+": "+next.Message)}, ok
 		})
 		if err != nil || proposed.Live() {
 			return err
