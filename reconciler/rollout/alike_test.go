@@ -26,8 +26,12 @@ func TestGroups(t *testing.T) {
 		of("unknown", "e", func(r *Rollout) { r.Plan.Owner = Owner{State: UnknownOwner} }),
 		of("unknown2", "f", func(r *Rollout) { r.Plan.Owner = Owner{State: UnknownOwner} }),
 		of("target", "g", func(r *Rollout) { r.Plan.Key.Target = "test" }),
-		of("value", "h", func(r *Rollout) { r.Plan.Changes = []otel.Change{{Container: "app", Name: "A", Old: "1", New: "3", Existed: true}} }),
-		of("old", "i", func(r *Rollout) { r.Plan.Changes = []otel.Change{{Container: "app", Name: "A", Old: "0", New: "2", Existed: true}} }),
+		of("value", "h", func(r *Rollout) {
+			r.Plan.Changes = []otel.Change{{Container: "app", Name: "A", Old: "1", New: "3", Existed: true}}
+		}),
+		of("old", "i", func(r *Rollout) {
+			r.Plan.Changes = []otel.Change{{Container: "app", Name: "A", Old: "0", New: "2", Existed: true}}
+		}),
 		of("done", "j", func(r *Rollout) { r.Outcome = Adopted }),
 		of("nothing", "k", func(r *Rollout) { r.Plan.Changes = nil }),
 		of("before", "l", nil), of("after", "l", func(r *Rollout) { r.Outcome, r.CreatedAt = Adopted, start.Add(time.Hour) }),
