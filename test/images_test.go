@@ -174,12 +174,12 @@ func TestAnImageMovesBeforeTheYes(t *testing.T) {
 	t.Parallel()
 	l := newLibrary()
 	s := tagged(t, l)
-	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(2*time.Hour - time.Second), Do: account.DoPush, Why: "CI pushed", Push: []account.Image{{Name: appImage, Digest: digestOf("2")}}})
+	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(2*time.Hour + 5*time.Minute - time.Second), Do: account.DoPush, Why: "CI pushed", Push: []account.Image{{Name: appImage, Digest: digestOf("2")}}})
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, s)
 		c := w.run(w.asking(rollout.Approve, l))
 		defer c.stop()
-		time.Sleep(2 * time.Hour)
+		time.Sleep(2*time.Hour + 5*time.Minute) // between two surveys
 		r := rollouts(t, c, 1)[0]
 		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, rollout.Order{By: "oncall"}); err != nil {
 			t.Fatal(err)
@@ -224,6 +224,25 @@ func TestAnImageMovesBeforeTheDeployment(t *testing.T) {
 		r := rollouts(t, c, 1)[0]
 		if r.Outcome != rollout.Failed || r.Reason != rollout.ReasonDrift || len(w.writes("UpdateService")) != 0 || len(w.writes("RegisterTaskDefinition")) != 2 {
 			t.Errorf("%s %s %s: %s; %d deployed, %d registered", r.Phase, r.Outcome, r.Reason, r.Message, len(w.writes("UpdateService")), len(w.writes("RegisterTaskDefinition")))
+		}
+	})
+}
+
+// One that moves while the fix soaks does not hold up the way back.
+func TestAnImageMovesBeforeTheWayBack(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	s := tagged(t, l)
+	s.Clusters[0].Services[0].Models = harmful(t).Clusters[0].Services[0].Models
+	s.Timeline = append(s.Timeline, account.Step{At: account.Exactly(30 * time.Minute), Do: account.DoPush, Why: "CI pushed", Push: []account.Image{{Name: appImage, Digest: digestOf("2")}}})
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		c := w.run(w.asking(rollout.Auto, l))
+		defer c.stop()
+		time.Sleep(8 * time.Hour)
+		r := rollouts(t, c, 1)[0]
+		if r.Outcome != rollout.RolledBack || len(w.writes("UpdateService")) != 2 {
+			t.Errorf("%s %s %s: %s; %d deployed", r.Phase, r.Outcome, r.Reason, r.Message, len(w.writes("UpdateService")))
 		}
 	})
 }
