@@ -50,7 +50,11 @@ func answer(w http.ResponseWriter, status int, v any) {
 }
 
 func answerBytes(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
+	answerAs(w, status, "application/json", body)
+}
+
+func answerAs(w http.ResponseWriter, status int, media string, body []byte) {
+	w.Header().Set("Content-Type", media)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // also for HEAD, whose body is not sent
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away needs no answer

@@ -216,14 +216,31 @@ var targets = collection[paused]{
 	show: func(p paused) any { return targetOf(p.TargetReport, p.by) },
 }
 
-var rollouts = collection[rollout.Rollout]{
-	read: func(src Source, _ query) []rollout.Rollout { return src.Rollouts(fleet.Key{}) },
-	keep: func(q query, r rollout.Rollout) bool {
+// grouped is a rollout with how many others are exported with the same change.
+type grouped struct {
+	rollout.Rollout
+	alike int
+}
+
+var rollouts = collection[grouped]{
+	read: func(src Source, _ query) []grouped {
+		all := src.Rollouts(fleet.Key{})
+		groups, out := rollout.Groups(all), make([]grouped, len(all))
+		for i, r := range all {
+			out[i] = grouped{r, len(rollout.Alike(groups, r))}
+		}
+		return out
+	},
+	keep: func(q query, r grouped) bool {
 		return q.covers(r.Key()) && q.is("policy", r.Plan.Policy) && q.is("outcome", string(r.Outcome)) &&
 			q.is("phase", string(r.Phase)) && (r.Live() || q.Get("phase") == "")
 	},
-	key:  func(r rollout.Rollout) string { return sortKey(newestFirst(r.CreatedAt), r.ID) },
-	show: func(r rollout.Rollout) any { return rolloutOf(r) },
+	key: func(r grouped) string { return sortKey(newestFirst(r.CreatedAt), r.ID) },
+	show: func(r grouped) any {
+		out := rolloutOf(r.Rollout)
+		out.SameChange = r.alike
+		return out
+	},
 }
 
 var audited = collection[numbered]{

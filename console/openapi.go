@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/invopop/jsonschema"
+
+	"taskwarden/reconciler/export"
 )
 
 // object is a JSON object of the document.
@@ -20,10 +22,11 @@ func document(version string) []byte {
 		"/":                       object{"get": textOperation("A list of what is here.")},
 		openapiPath:               object{"get": guarded(plain("This document.", "200"))},
 		servicePath + "{address}": object{"get": guarded(serviceOperation())},
+		exportPath:                object{"get": guardedWrite(exportOperation())},
 		rolloutPath + "{id}":      object{"get": guarded(rolloutOperation())},
 	}
 	schemas := object{"Failure": schema(failure{}), "Readiness": schema(Readiness{}), "ServiceDetail": schema(ServiceDetail{}),
-		"RolloutDetail": schema(RolloutDetail{}), "Done": schema(Done{})}
+		"RolloutDetail": schema(RolloutDetail{}), "Done": schema(Done{}), "Export": schema(export.Document{})}
 	for _, l := range lists {
 		name := reflect.TypeOf(l.item).Name()
 		schemas[name] = schema(l.item)

@@ -43,6 +43,7 @@ var params = map[string]param{
 	"phase":    {about: "Only rollouts that are on their way in this phase."},
 	"outcome":  {about: "Only rollouts that ended so."},
 	"action":   {about: "Only audit entries of this action, as approve."},
+	"format":   {about: "Language of the snippet; json if left out.", enum: formats()},
 	"severity": {about: "Only findings of this severity.", enum: []string{"info", "warning", "critical"}},
 	"status":   {about: "open (if left out): findings that are open or unknown. all: closed ones too.", enum: []string{"open", "all"}},
 	"planned":  {about: "Only planned, or only unplanned stops.", enum: []string{"true", "false"}},

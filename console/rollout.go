@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"taskwarden/reconciler"
+	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
 )
 
@@ -27,6 +28,7 @@ type Rollout struct {
 	Since        *time.Time `json:"since,omitempty" jsonschema_description:"When the phase, or the outcome, began."`
 	Deadline     *time.Time `json:"deadline,omitempty" jsonschema_description:"When the phase ends by itself; left out: it has an outcome."`
 	Table        *Table     `json:"table,omitempty" jsonschema_description:"Before and after the change; left out: nothing was deployed, or nothing is known yet."`
+	SameChange   int        `json:"sameChange,omitempty" jsonschema_description:"How many other services are exported with the same change of the same owner; left out: none."`
 }
 
 // Change is one variable of one container.
@@ -83,6 +85,7 @@ type RolloutDetail struct {
 	Canary    bool     `json:"canary" jsonschema_description:"It is of its policy's first wave."`
 	Approval  *Word    `json:"approval,omitempty" jsonschema_description:"Who approved it; left out: nobody, or nobody had to."`
 	Order     *Word    `json:"rollback,omitempty" jsonschema_description:"Who had it taken back; left out: nobody."`
+	Alike     []string `json:"sameChangeServices,omitempty" jsonschema_description:"Addresses of the services that sameChange counts."`
 }
 
 // Owner is who owns a service's task definition.
@@ -107,7 +110,7 @@ type AuditEntry struct {
 	By      string     `json:"by" jsonschema_description:"Name of the token, or taskwarden; nobody where no token, or an unknown one, was sent."`
 	Action  string     `json:"action" jsonschema_description:"As propose, approve, reject, rollback, reset, pause, resume. New ones may appear."`
 	Rollout string     `json:"rollout,omitempty" jsonschema_description:"Id of the rollout; left out: it is about none."`
-	Hash    string     `json:"hash,omitempty" jsonschema_description:"The plan hash that a person gave."`
+	Hash    string     `json:"hash,omitempty" jsonschema_description:"Of the plan; with approve what the person gave."`
 	Reason  string     `json:"reason,omitempty" jsonschema_description:"As a person gave it."`
 	Ticket  string     `json:"ticket,omitempty" jsonschema_description:"As a person gave it."`
 	Text    string     `json:"text" jsonschema_description:"What came of it."`
@@ -178,7 +181,12 @@ func (a *api) rollout(w http.ResponseWriter, r *http.Request) {
 			Message: "no rollout " + quoted(r.PathValue("id")) + "; list what there is at " + rolloutsPath})
 		return
 	}
-	answer(w, http.StatusOK, planOf(found))
+	out := planOf(found)
+	for _, k := range rollout.Alike(rollout.Groups(src.Rollouts(fleet.Key{})), found) {
+		out.Alike = append(out.Alike, k.String())
+	}
+	out.SameChange = len(out.Alike)
+	answer(w, http.StatusOK, out)
 }
 
 // numbered is an audit entry with its number among those of one moment, oldest first.

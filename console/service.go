@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"taskwarden/reconciler"
@@ -117,6 +118,10 @@ type Container struct {
 
 // service answers for one service. One that is no longer in view is still described by what was recorded of it.
 func (a *api) service(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.PathValue("address"), exportVerb) {
+		a.export(w, r)
+		return
+	}
 	src := a.o.Source()
 	if src == nil {
 		fail(w, starting())

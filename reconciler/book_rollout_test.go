@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -112,41 +111,6 @@ func TestCurrent(t *testing.T) {
 	} {
 		if got, _ := current(tt.all); got.ID != tt.want {
 			t.Errorf("%s: %q, want %q", name, got.ID, tt.want)
-		}
-	}
-}
-
-// registry resolves the images it knows.
-type registry map[string]string
-
-func (r registry) Digest(_ context.Context, image string) (string, error) {
-	digest, ok := r[image]
-	if !ok {
-		return "", fleet.ErrNotFound
-	}
-	return digest, nil
-}
-
-func TestMoving(t *testing.T) {
-	const pinned = "app@sha256:00"
-	base := fleet.Definition{ARN: "base", Containers: []fleet.ContainerDefinition{{Name: "pinned", Image: pinned}, {Name: "app", Image: "app:1"}, {Name: "gone", Image: "gone:1"}}}
-	fresh := fleet.Fresh{Brings: "base", Images: []fleet.RevisionImage{{Container: "app", Image: "app:1", Digest: "sha256:11"}, {Container: "gone", Image: "gone:1", Digest: "sha256:22"}}}
-	other := fresh
-	other.Brings = "another"
-	for name, tt := range map[string]struct {
-		registry Registry
-		fresh    fleet.Fresh
-		want     []string
-	}{
-		"no registry":                       {nil, fresh, []string{"app", "gone"}},
-		"resolved as it runs":               {registry{"app:1": "sha256:11", "gone:1": "sha256:22"}, fresh, nil},
-		"one moved":                         {registry{"app:1": "sha256:99", "gone:1": "sha256:22"}, fresh, []string{"app"}},
-		"one cannot be resolved":            {registry{"app:1": "sha256:11"}, fresh, []string{"gone"}},
-		"nobody knows which digest runs":    {registry{"app:1": "", "gone:1": ""}, fleet.Fresh{Brings: "base"}, []string{"app", "gone"}},
-		"the look is of another revision's": {registry{"app:1": "sha256:11", "gone:1": "sha256:22"}, other, []string{"app", "gone"}},
-	} {
-		if got := moving(t.Context(), tt.registry, base, tt.fresh); !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
 }

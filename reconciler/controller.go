@@ -106,6 +106,11 @@ func newController(o Options, now func() time.Time) *Controller {
 // it could not begin.
 func (c *Controller) Run(ctx context.Context) error {
 	for _, t := range c.o.Targets {
+		if t.Deployer == nil && !c.remediation.off() {
+			return fmt.Errorf("target %s has no Deployer, and remediation is %s: give it one, or switch remediation off", t.Name, c.o.Remediation.Ceiling)
+		}
+	}
+	for _, t := range c.o.Targets {
 		if err := c.book.Begin(ctx, t.Name, c.now()); err != nil {
 			return err
 		}

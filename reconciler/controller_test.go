@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"math"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
 )
 
 // account stands in for a target where a real one would not do what the test needs: panic, hang, lie.
@@ -123,6 +125,18 @@ func TestAPanicIsContainedAndTheOtherTargetsGoOn(t *testing.T) {
 			t.Errorf("ready: %v", ready)
 		}
 	})
+}
+
+// Remediation without a way to look and write is an error at the start, not a panic at the first visit.
+func TestRemediationNeedsADeployer(t *testing.T) {
+	c, _, stop := start(t, time.Minute, nil)
+	stop()
+	c.o.Targets = []Target{{Name: "prod"}}
+	c.remediation.o.Ceiling = rollout.Show
+	c.o.Remediation.Ceiling = rollout.Show
+	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "target prod has no Deployer") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestAPanicInAPassIsTriedAgain(t *testing.T) {

@@ -54,7 +54,9 @@ func (c *Controller) order(ctx context.Context, id string, e AuditEntry, who rol
 	if !ok {
 		return was, c.refused(ctx, e, fmt.Errorf("%s: no rollout %q: %w", e.Action, id, fleet.ErrNotFound))
 	}
-	e.Key = was.Key()
+	if e.Key = was.Key(); e.Hash == "" {
+		e.Hash = was.Plan.Hash
+	}
 	if r.off() {
 		return was, c.refused(ctx, e, fmt.Errorf("%s rollout %s: remediation.mode is off: %w", e.Action, id, fleet.ErrConflict))
 	}

@@ -44,13 +44,14 @@ type remediation struct {
 
 	state   sync.Mutex
 	surveys map[fleet.Key]survey
+	images  map[imageAsked]imageAnswer
 	tags    map[fleet.Key]modeTag
 	answers map[string][]rollout.Answer // by rollout, those that no written Advance has heard
 	stuck   map[fleet.Key]error         // services whose last visit failed
 }
 
 func newRemediation(c *Controller) *remediation {
-	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
+	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, images: map[imageAsked]imageAnswer{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
 }
 
 // off tells that no rollout is to be touched: not even one that was begun before.

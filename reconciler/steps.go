@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
@@ -26,7 +27,7 @@ func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) boo
 	case rollout.Register:
 		v.answer(s.Call, func(a *rollout.Answer) { v.register(ctx, r, s, a) })
 	case rollout.Update:
-		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision) })
+		v.answer(s.Call, func(a *rollout.Answer) { v.deploy(ctx, r, s, a) })
 	case rollout.Restore:
 		v.answer(s.Call, func(a *rollout.Answer) { a.Revision, a.Err = v.restore(ctx, s) })
 	default: // Record was committed with the rollout
@@ -106,6 +107,26 @@ func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step,
 	if a.Revision, a.Err = v.t.Deployer.Register(ctx, document); a.Err == nil {
 		v.compare(ctx, base, s, r, a)
 	}
+}
+
+// stillTrue is how old facts may be when the new revision is deployed: it follows the registration at once, unless a brake or a
+// throttled call came between.
+const stillTrue = 2 * time.Minute
+
+// deploy points the service at a revision. On the way forward the facts must still hold: a tag may have moved since. Nothing
+// holds up the way back.
+func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
+	if r.Phase == rollout.Rolling {
+		facts, err := v.r.surveyed(ctx, v.t, r.Plan, v.observation, r.Plan.Cures, stillTrue)
+		if err != nil {
+			a.Err = notSent(err)
+			return
+		}
+		if a.Refusal = (rollout.Subject{Observation: v.observation, Facts: facts}).Against(r.Plan); a.Refusal != nil {
+			return
+		}
+	}
+	a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision)
 }
 
 // notSent marks an error from before the write: nothing was done for certain, so it may be tried again at once.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -35,8 +33,9 @@ type Deployer interface {
 
 // Registry tells what the tags of images mean now. Without one, no image that is not pinned by digest is known to stay.
 type Registry interface {
-	// Digest is the digest (sha256:…) that a deployment would start for the image now.
-	Digest(ctx context.Context, image string) (string, error)
+	// Resolve is the digest (sha256:…) that a pull of the image gets now, or known where the tag is of an index that holds the
+	// manifest known. An error says who was asked and why there is no answer.
+	Resolve(ctx context.Context, image, known string) (string, error)
 }
 
 // factsKept is how long facts serve. Right before a registration they are asked for again, whatever their age.
@@ -47,6 +46,8 @@ type survey struct {
 	at    time.Time
 	plan  string // what it was made for: the base revision and the values
 	facts rollout.Facts
+	// counted is the end of the reading of metrics that Requests is of; a plan may be made before the first one.
+	counted time.Time
 }
 
 // surveyed gives the facts for a plan: those known if they are young enough, or new ones.
@@ -58,13 +59,16 @@ func (r *remediation) surveyed(ctx context.Context, t Target, p rollout.Plan, o 
 	if !ok || s.plan != purpose || r.now().Sub(s.at) >= keep {
 		s = survey{at: r.now(), plan: purpose}
 		var err error
-		if s.facts, err = r.survey(ctx, t, p, o.Definitions[p.Base]); err != nil {
+		if s.facts, err = r.survey(ctx, t, p, o, keep); err != nil {
 			return rollout.Facts{}, fmt.Errorf("find out about %s: %w", p.Key, err)
 		}
-		r.state.Lock()
-		r.surveys[p.Key] = s
-		r.state.Unlock()
 	}
+	if read := o.Metrics.Signals.At; s.facts.Requests == (rollout.Requests{}) || s.facts.Requests.Unknown != "" && s.counted != read {
+		s.facts.Requests, s.counted = requestsOf(ctx, t, o.Metrics.Signals), read
+	}
+	r.state.Lock()
+	r.surveys[p.Key] = s
+	r.state.Unlock()
 	// What the view knows is never older than the view.
 	s.facts.FamilyUsers = r.c.view.familyUsers(p.Key, familyOf(p.Base))
 	s.facts.Cures, s.facts.InternalOperation = cures, internalOperation(o.Metrics.Signals)
@@ -72,7 +76,8 @@ func (r *remediation) surveyed(ctx context.Context, t Target, p rollout.Plan, o 
 }
 
 // survey asks AWS: about six calls. What a person can be told as unknown is; anything else that fails is an error.
-func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, base fleet.Definition) (rollout.Facts, error) {
+func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration) (rollout.Facts, error) {
+	base := o.Definitions[p.Base]
 	fresh, err := r.fresh(ctx, t, p.Key)
 	if err != nil {
 		return rollout.Facts{}, err
@@ -81,7 +86,7 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, base
 	if err != nil {
 		return rollout.Facts{}, err
 	}
-	f := rollout.Facts{Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: moving(ctx, t.Registry, base, fresh)}
+	f := rollout.Facts{Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: r.moving(ctx, t, o, base, fresh, keep)}
 	document, err := registrationOf(raw, p.Set, "plan")
 	refusal, refused := errors.AsType[*rollout.Refusal](err)
 	switch {
@@ -100,33 +105,6 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, base
 	}
 	f.Owner = rollout.OwnerOf(origin)
 	return f, nil
-}
-
-// moving lists the containers whose image a new deployment may start from other bytes than those that run: all that are not
-// pinned by digest, but where the registry resolves the tag to the digest that runs. What cannot be shown to stay moves.
-func moving(ctx context.Context, registry Registry, base fleet.Definition, fresh fleet.Fresh) []string {
-	var out []string
-	for _, c := range base.Containers {
-		if strings.Contains(c.Image, "@sha256:") {
-			continue
-		}
-		if running := digestOf(fresh, base.ARN, c); registry != nil && running != "" {
-			if now, err := registry.Digest(ctx, c.Image); err == nil && now == running {
-				continue
-			}
-		}
-		out = append(out, c.Name)
-	}
-	return out
-}
-
-// digestOf is the digest that the running revision's deployment resolved a container's image to, "" where it is not told.
-func digestOf(fresh fleet.Fresh, base string, c fleet.ContainerDefinition) string {
-	i := slices.IndexFunc(fresh.Images, func(i fleet.RevisionImage) bool { return i.Container == c.Name && i.Image == c.Image })
-	if i < 0 || fresh.Brings != base {
-		return ""
-	}
-	return fresh.Images[i].Digest
 }
 
 // tagsIn are the tags of a raw answer.

@@ -95,10 +95,10 @@ func (v *visit) propose(ctx context.Context) error {
 		}
 		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
 			next, ok := rollout.Propose(s, p, b, now)
-			if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Reason == next.Reason {
+			if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Message == next.Message {
 				return next, nil, ok // the same plan, with more deaths to compare with
 			}
-			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next))}, ok
+			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next)+": "+next.Message)}, ok
 		})
 		if err != nil || proposed.Live() {
 			return err

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"context"
 	"time"
 
 	"taskwarden/reconciler/churn"
@@ -24,6 +25,32 @@ func internalOperation(s fleet.SignalCounts) *float64 {
 	}
 	rate := sum / minutes
 	return &rate
+}
+
+// requestsOf is how many requests of all operations Application Signals counted a minute. They are read for services with a plan
+// alone, by one call for the time of the last reading, unless that read them.
+func requestsOf(ctx context.Context, t Target, s fleet.SignalCounts) rollout.Requests {
+	minutes := s.At.Sub(s.From).Minutes()
+	switch {
+	case s.Service == "":
+		return rollout.Requests{Unknown: "it does not use Application Signals, or its metrics were not read yet"}
+	case !s.Absent.IsZero() || s.Environment == "":
+		return rollout.Requests{Unknown: "Application Signals has no metric of it"}
+	case minutes < volumeLeast.Minutes():
+		return rollout.Requests{Unknown: "its metrics were not read yet"}
+	}
+	all := s.All
+	if len(all) == 0 {
+		series, err := t.Observer.Series(ctx, []fleet.Query{{Metric: signalMetric(s), Statistic: requests}}, s.From, s.At)
+		if err != nil {
+			return rollout.Requests{Unknown: err.Error()}
+		}
+		all = series[0]
+	}
+	if rate := churn.SumOf(all) / minutes; rate > 0 {
+		return rollout.Requests{PerMinute: rate}
+	}
+	return rollout.Requests{Unknown: "Application Signals counted none"}
 }
 
 // volumesOf is what the metrics say before and after a rollout's deployment. What is not known is nil, never zero.

@@ -1,6 +1,10 @@
 package reconciler
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,4 +50,47 @@ func TestVolumes(t *testing.T) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
+}
+
+// The rate of all requests is read where there is a metric of it, and unknown, with why, where there is not.
+func TestRequests(t *testing.T) {
+	known := fleet.SignalCounts{Seen: fleet.Seen{At: noon}, From: noon.Add(-15 * time.Minute), Service: "django", Environment: "prod"}
+	with := func(change func(*fleet.SignalCounts)) fleet.SignalCounts {
+		s := known
+		change(&s)
+		return s
+	}
+	for name, tt := range map[string]struct {
+		signals fleet.SignalCounts
+		series  func() ([][]fleet.Point, error)
+		want    float64
+		unknown string
+	}{
+		"read for the plan": {known, func() ([][]fleet.Point, error) { return [][]fleet.Point{{{Value: 300}, {Value: 600}}}, nil }, 60, ""},
+		"read already":      {with(func(s *fleet.SignalCounts) { s.All = []fleet.Point{{Value: 150}} }), nil, 10, ""},
+		"none":              {known, func() ([][]fleet.Point, error) { return [][]fleet.Point{nil}, nil }, 0, "counted none"},
+		"denied":            {known, func() ([][]fleet.Point, error) { return nil, errors.New("cloudwatch:GetMetricData: denied") }, 0, "denied"},
+		"not instrumented":  {fleet.SignalCounts{}, nil, 0, "does not use"},
+		"no metric":         {with(func(s *fleet.SignalCounts) { s.Absent = noon }), nil, 0, "has no metric"},
+		"which environment": {with(func(s *fleet.SignalCounts) { s.Environment = "" }), nil, 0, "has no metric"},
+		"too short a time":  {with(func(s *fleet.SignalCounts) { s.From = noon.Add(-time.Minute) }), nil, 0, "not read yet"},
+	} {
+		got := requestsOf(t.Context(), Target{Observer: counting{series: tt.series}}, tt.signals)
+		if got.PerMinute != tt.want || !strings.Contains(got.Unknown, tt.unknown) || (got.Unknown == "") != (tt.want > 0) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// counting answers metrics; nil where nobody should ask.
+type counting struct {
+	account
+	series func() ([][]fleet.Point, error)
+}
+
+func (c counting) Series(_ context.Context, q []fleet.Query, _, _ time.Time) ([][]fleet.Point, error) {
+	if len(q) != 1 || q[0].Statistic != "SampleCount" || len(q[0].Dimensions) != 2 {
+		return nil, fmt.Errorf("asked for %+v", q)
+	}
+	return c.series()
 }

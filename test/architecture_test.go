@@ -25,15 +25,17 @@ var arrows = map[string][]string{
 	"reconciler/template":      {"reconciler/fleet"},
 	"reconciler/alarm":         {"reconciler/fleet", "reconciler/finding"},
 	"reconciler/rollout":       {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
+	"reconciler/export":        {"reconciler/fleet", "reconciler/otel", "reconciler/rollout"},
 	"reconciler/scan":          {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/cloud":         {"reconciler/fleet", "reconciler/alarm"},
+	"reconciler/registry":      {"reconciler/fleet"},
 	"reconciler/recording":     {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
 	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/rollout", "reconciler/recording", "store", "store/memory"},
 	"store":                    {},
 	"store/bolt":               {"store"},
 	"store/memory":             {"store"},
 	"store/storetest":          {"store"},
-	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout"},
+	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
 	"cmd/controller/config":    {""},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},
@@ -44,7 +46,7 @@ var arrows = map[string][]string{
 }
 
 // pure packages decide: values in, values out. They know no clock, no context, no I/O and no log.
-var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan", "reconciler/rollout"}
+var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan", "reconciler/rollout", "reconciler/export"}
 
 // impure are the imports that would end that.
 var impure = []string{"context", "net", "net/http", "os", "log", "log/slog", "sync", "go.uber.org/zap"}

@@ -53,7 +53,7 @@ var faultables = []faultable{
 // notLoops are operations of the table that the loop does not make: scan's, those of a rollout, and the one of mode sync
 // alone (alarms_test.go).
 var notLoops = []string{"cloudwatch:DeleteAlarms", "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "logs:DescribeLogStreams",
-	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "cloudformation:DescribeStackResources"}
+	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "cloudformation:DescribeStackResources", "ecr:BatchGetImage"}
 
 // The matrix knows every operation of the table.
 func TestFaultMatrixIsWhole(t *testing.T) {

@@ -117,6 +117,10 @@ func TestTheFixIsRolledOutAndProven(t *testing.T) {
 		if len(registered) != 1 || len(updated) != 1 {
 			t.Fatalf("%d RegisterTaskDefinition, %d UpdateService", len(registered), len(updated))
 		}
+		if lost := strings.Join(r.Plan.Lost, "; "); !strings.Contains(lost, "about 31.") && !strings.Contains(lost, "about 32.") ||
+			!strings.Contains(lost, " requests that are counted now, ") || !strings.Contains(lost, " of them InternalOperation") {
+			t.Errorf("the plan says: %s", lost) // four tasks of 60 and 750 a minute; one may just be being replaced
+		}
 		if before, after := r.Soak.Table.Before, r.Soak.Table.After; before.Volume == nil || *before.Volume < 2500 || after.Volume == nil || *after.Volume != 0 {
 			t.Errorf("InternalOperation a minute: %v before, %v after", before.Volume, after.Volume)
 		}
@@ -513,6 +517,9 @@ func TestWhatMustNotBeChanged(t *testing.T) {
 			}
 			if n := len(w.writes("RegisterTaskDefinition")) + len(w.writes("UpdateService")); n != 0 {
 				t.Errorf("%s: %d writes", name, n)
+			}
+			if e := c.Audit(r.Key())[0]; e.Rollout != r.ID || e.Hash != r.Plan.Hash || e.Hash == "" || e.Reason != string(tt.reason) || !strings.Contains(e.Text, r.Message) {
+				t.Errorf("%s: audited as %+v", name, e)
 			}
 		})
 	}

@@ -18,6 +18,7 @@ import (
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/otel"
+	"taskwarden/reconciler/registry"
 	"taskwarden/store"
 )
 
@@ -39,13 +40,15 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allowList(cfg),
 		classes: classes(cfg), observe: observer(r)}
 	o.Home, o.Log, o.Registry = accounts.open(config.Target{Name: "home"}), log, r
+	public := registry.NewPublic(registry.Direct())
 	targets := cfg.Targets
 	if len(targets) == 0 {
 		targets = []config.Target{{Name: "default"}}
 	}
 	for _, t := range targets {
 		account := accounts.open(t)
-		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Deployer: account, Actions: actions(cfg.Alarms.Actions, t.Actions)})
+		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Deployer: account,
+			Registry: registry.New(account, public), Actions: actions(cfg.Alarms.Actions, t.Actions)})
 	}
 	return o, nil
 }

@@ -106,7 +106,7 @@ func readingUntil(ctx context.Context, env map[string]string, out interface {
 	a := &app{stdin: strings.NewReader(""), stdout: out, stderr: &errOut, env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
 	root := &cobra.Command{Use: "taskwarden", SilenceErrors: true, SilenceUsage: true, PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkFlags() }}
 	a.addFlags(root)
-	root.AddCommand(newGetCmd(a), newDescribeCmd(a), newHealthCmd(a), newApproveCmd(a), newRejectCmd(a), newRollbackCmd(a), newResetCmd(a), newPauseCmd(a), newResumeCmd(a))
+	root.AddCommand(newGetCmd(a), newDescribeCmd(a), newHealthCmd(a), newApproveCmd(a), newRejectCmd(a), newRollbackCmd(a), newResetCmd(a), newPauseCmd(a), newResumeCmd(a), newExportCmd(a))
 	markVerbs(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

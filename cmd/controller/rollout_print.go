@@ -16,7 +16,7 @@ var rolloutColumns = []column[console.Rollout]{
 	{"ROLLOUT", false, func(r console.Rollout) string { return r.ID }},
 	{"SERVICE", false, func(r console.Rollout) string { return r.Key().String() }},
 	{"POLICY", false, func(r console.Rollout) string { return r.Policy }},
-	{"STATE", false, stateWord},
+	{"STATE", false, func(r console.Rollout) string { return stateWord(r) + alikeCell(r) }},
 	{"SINCE", false, func(r console.Rollout) string { return age(r.Since) }},
 	{"REASON", false, func(r console.Rollout) string { return r.Reason }},
 	{"HASH", false, func(r console.Rollout) string { return r.PlanHash }},
@@ -61,6 +61,14 @@ var rowColumns = []column[console.Row]{
 
 // stateWord is how a rollout ended, or where it stands.
 func stateWord(r console.Rollout) string { return cmp.Or(r.Outcome, r.Phase) }
+
+// alikeCell says that one change of one owner serves other services too.
+func alikeCell(r console.Rollout) string {
+	if r.SameChange == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", as %d more", r.SameChange)
+}
 
 func changesCell(all []console.Change) string {
 	var out []string
@@ -139,8 +147,23 @@ func rolloutHead(d console.RolloutDetail) [][2]string {
 	return [][2]string{
 		{"Rollout", d.ID}, {"Service", d.Key().String()}, {"Policy", d.Policy}, {"State", state}, {"Reason", why + d.Message}, {"Remedy", d.Remedy},
 		{"Plan hash", d.PlanHash}, {"Task definition", fleet.NameOf(d.BaseRevision)}, {"New revision", fleet.NameOf(d.NewRevision)}, {"Canary", canary},
-		{"Approved", wordText(d.Approval)}, {"Rollback asked", wordText(d.Order)},
+		{"Approved", wordText(d.Approval)}, {"Rollback asked", wordText(d.Order)}, {"Same change", alikeText(d)},
 	}
+}
+
+// alikeNamed is how many of the services with the same change are named.
+const alikeNamed = 20
+
+// alikeText says of which other services the owner makes the same change.
+func alikeText(d console.RolloutDetail) string {
+	if len(d.Alike) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("as %d more of %s: %s", len(d.Alike), cmp.Or(d.Owner.Name, "an owner that is not known"), strings.Join(d.Alike[:min(len(d.Alike), alikeNamed)], ", "))
+	if n := len(d.Alike) - alikeNamed; n > 0 {
+		text += fmt.Sprintf(" and %d others", n)
+	}
+	return text
 }
 
 func wordText(o *console.Word) string {

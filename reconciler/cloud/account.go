@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
@@ -66,6 +67,7 @@ type Account struct {
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
 	sns      map[string]*sns.Client            // by region: a topic is known in its own alone
+	ecr      map[string]*ecr.Client            // by region: an image may come from another
 	alarms   map[string]bool                   // names of the last listing
 	clusters []clusterRef                      // of the last complete listing
 	stopped  map[string]stoppedTasks           // by cluster name
@@ -80,7 +82,7 @@ func New(base aws.Config, o Options) *Account {
 	a := &Account{
 		o: o, budgets: o.Budgets, account: ambient,
 		logs: map[string]*cloudwatchlogs.Client{}, stopped: map[string]stoppedTasks{},
-		known: map[string]known{}, sns: map[string]*sns.Client{},
+		known: map[string]known{}, sns: map[string]*sns.Client{}, ecr: map[string]*ecr.Client{},
 	}
 	if a.budgets == nil {
 		a.budgets = NewBudgets(0)

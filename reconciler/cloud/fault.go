@@ -27,7 +27,7 @@ func (noAnswer) Timeout() bool { return true }
 var (
 	notFoundCodes = []string{
 		"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException", "ResourceNotFound",
-		"ResourceNotFoundException", "NotFoundException", "NotFound",
+		"ResourceNotFoundException", "NotFoundException", "NotFound", "RepositoryNotFoundException",
 	}
 	conflictCodes = []string{
 		"ConcurrentModificationException", "ConflictException", "OperationAbortedException", "ResourceInUseException",

@@ -39,6 +39,7 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["Register"] = a.Register(ctx, []byte(`{"family":"other","containerDefinitions":[{"name":"app","image":"app:2"}]}`))
 	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
 	_, errs["Stack"] = a.Stack(ctx, "arn:aws:ecs:us-east-1:111122223333:service/prod-000/service-00000")
+	_, errs["ImageDigest"] = a.ImageDigest(ctx, fleet.PrivateImage{Account: "111122223333", Region: "us-east-1", Repository: "app", Tag: "1"}, "")
 	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{alarm.OwnerTag: "k"})
 	_, errs["Alarms"] = a.Alarms(ctx, func(string) bool { return true })
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
@@ -55,7 +56,9 @@ func all(ctx context.Context, a *Account) map[string]error {
 
 func TestTheTableIsWhatIsCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := world(t, account.Bulk(1, 1, 1))
+		s := account.Bulk(1, 1, 1)
+		s.Images = []account.Image{{Name: "111122223333.dkr.ecr.us-east-1.amazonaws.com/app:1", Digest: "sha256:aa"}}
+		w := world(t, s)
 		for name, err := range all(t.Context(), watching(w, Options{RoleARN: role})) {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -108,7 +111,9 @@ func TestOffMeansOff(t *testing.T) {
 
 func TestNothingIsAllowedByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := world(t, account.Bulk(1, 1, 1))
+		s := account.Bulk(1, 1, 1)
+		s.Images = []account.Image{{Name: "111122223333.dkr.ecr.us-east-1.amazonaws.com/app:1", Digest: "sha256:aa"}}
+		w := world(t, s)
 		for name, err := range all(t.Context(), New(baseConfig(w.Transport()), Options{})) {
 			if _, ok := errors.AsType[*Refused](err); !ok {
 				t.Errorf("%s: %v", name, err)
@@ -134,7 +139,7 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 func TestPolicyFor(t *testing.T) {
 	want := []string{
 		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
-		"cloudwatch:ListTagsForResource", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"cloudwatch:ListTagsForResource", "ecr:BatchGetImage", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
 		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
 		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
 		"sns:GetTopicAttributes",

@@ -17,7 +17,7 @@ const (
 
 // Operation is one row of the table of all calls that the product can make.
 type Operation struct {
-	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, cloudformation, logs, sns, sts
+	Service string // the SDK's module name, and IAM's prefix where the two agree: ecs, cloudwatch, cloudformation, ecr, logs, sns, sts
 	Name    string // the API's operation
 	Action  string // the IAM action it needs
 	Bucket  string // whose tokens it takes; Buckets has the rates
@@ -57,6 +57,7 @@ func Operations() []Operation {
 		{"ecs", "RegisterTaskDefinition", "ecs:RegisterTaskDefinition", "ecs-definition-write", Remediate, false},
 		{"ecs", "UpdateService", "ecs:UpdateService", "ecs-service-write", Remediate, false},
 		{"cloudformation", "DescribeStackResources", "cloudformation:DescribeStackResources", "stacks-read", Read, true},
+		{"ecr", "BatchGetImage", "ecr:BatchGetImage", "images-read", Read, true},
 		{"logs", "DescribeLogStreams", "logs:DescribeLogStreams", "logs-describe", Evidence, true},
 		{"logs", "GetLogEvents", "logs:GetLogEvents", "logs-get", Evidence, true},
 		{"cloudwatch", "DescribeAlarms", "cloudwatch:DescribeAlarms", "alarms-read", Read, true},
@@ -76,7 +77,8 @@ func Operations() []Operation {
 // ours, well inside the quotas of CloudWatch (PutMetricAlarm and DeleteAlarms 3/s each, DescribeAlarms 9/s which ECS
 // itself uses to watch deployment alarms, ListTagsForResource 10/s, TagResource 20/s, ListMetrics 25/s, PutMetricData and
 // GetMetricData 500/s), of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of SNS
-// (GetTopicAttributes 30/s), of CloudFormation, whose rates are not published and which deployments need, and of STS.
+// (GetTopicAttributes 30/s), of ECR (BatchGetImage 2,000/s, which every pull needs), of CloudFormation, whose rates are not
+// published and which deployments need, and of STS.
 func Buckets() []Bucket {
 	return []Bucket{
 		{"ecs-cluster-read", 50, 20, true},
@@ -96,6 +98,7 @@ func Buckets() []Bucket {
 		{"metrics-write", 20, 20, false},
 		{"metrics-read", 10, 10, false},
 		{"stacks-read", 2, 2, false},
+		{"images-read", 5, 5, false},
 		{"metrics-list", 5, 5, false},
 		{"topics-read", 5, 5, false},
 		{"sts", 5, 5, false},

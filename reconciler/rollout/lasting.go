@@ -22,7 +22,7 @@ func (s Subject) lasting(p Plan) *Refusal {
 	case len(f.UnknownFields) > 0:
 		return refuse(ReasonField, f.UnknownFields, "the running revision has fields that a registration would lose")
 	case len(f.MovingImages) > 0:
-		return refuse(ReasonDrift, f.MovingImages, "a new deployment would start, or may start, another image of %s", strings.Join(f.MovingImages, ", "))
+		return refuse(ReasonDrift, f.MovingImages, "a new deployment would start, or may start, another image: %s", strings.Join(f.MovingImages, "; "))
 	case len(f.FamilyUsers) > 0:
 		return refuse(ReasonShared, f.FamilyUsers, "others run the newest revision of this family, whatever it is")
 	}

@@ -31,16 +31,20 @@ type Facts struct {
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose
-	MovingImages  []string // containers whose digest a new deployment would move, or may
+	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
-	Traces        *Traces  // nil: the rate is not known
+	Requests      Requests // for what will be lost
 	// InternalOperation is Application Signals' count a minute; nil: not known.
 	InternalOperation *float64
 	Cures             []string // other cures, best first
 }
 
-// Traces is the observed rate, for what will be lost.
-type Traces struct{ RootsPerMinute, KeptPerMinute float64 }
+// Requests is how many of the service's requests Application Signals counted a minute, InternalOperation among them: it counts
+// whatever the sampler drops, so it is the rate that a ratio is applied to.
+type Requests struct {
+	PerMinute float64
+	Unknown   string // why the rate is not known; "" with a rate of 0 where nobody asked
+}
 
 // Plan is one exact change to one service, with all that a person needs to say yes or no.
 type Plan struct {
@@ -107,7 +111,7 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 	plan.Handling = handling(p, plan.Owner.State)
 	plan.Baseline = baseline(s, plan.Culprits, now)
 	plan.Power = power(plan.Baseline, s.Service.Desired, plan.Soak)
-	plan.foresee(s.Facts.Traces)
+	plan.foresee(s.Facts)
 	plan.seal()
 	return plan, firstOf(bad, s.lasting(plan)), true
 }
@@ -158,7 +162,7 @@ func (p *Plan) seal() {
 }
 
 // foresee says what the change will do and what it costs.
-func (p *Plan) foresee(t *Traces) {
+func (p *Plan) foresee(f Facts) {
 	whom := "unplanned stops"
 	if len(p.Culprits) > 0 {
 		whom = "deaths of " + strings.Join(p.Culprits, ", ")
@@ -166,13 +170,15 @@ func (p *Plan) foresee(t *Traces) {
 	p.Expected = append(p.Expected, "the "+whom+" are expected to end; nothing is promised, the lifetimes decide",
 		"one deployment replaces every task")
 	var ratio float64
+	central := false
 	for _, c := range p.Changes {
 		switch {
 		case c.Name == otel.Sampler && strings.TrimPrefix(c.Old, "parentbased_") == "xray":
+			central = true
 			p.Lost = append(p.Lost, "X-Ray's central sampling rules, their reservoir and adaptive boost no longer apply to "+c.Container)
 		case c.Name == otel.SamplerArg && strings.HasSuffix(p.Set[c.Container][otel.Sampler], "traceidratio"):
 			if _, err := fmt.Sscanf(c.New, "%g", &ratio); err == nil {
-				p.Lost = append(p.Lost, traces(t, ratio))
+				p.Lost = append(p.Lost, traces(f, ratio, central))
 				p.Expected = append(p.Expected, "exported traces become fewer; Application Signals metrics, InternalOperation among them, "+
 					"are made from unsampled spans too and do not")
 			}
@@ -180,12 +186,20 @@ func (p *Plan) foresee(t *Traces) {
 	}
 }
 
-func traces(t *Traces, ratio float64) string {
-	if t == nil {
-		return fmt.Sprintf("a ratio of %g keeps %g %% of new traces; the present rate is not known, and a service of little traffic may keep almost none", ratio, 100*ratio)
+// traces says what a ratio keeps, at the observed rate.
+func traces(f Facts, ratio float64, central bool) string {
+	keeps := fmt.Sprintf("a ratio of %g keeps %.3g %% of new traces", ratio, 100*ratio)
+	if f.Requests.PerMinute == 0 {
+		return keeps + "; the present rate is unknown (" + or(f.Requests.Unknown, "nobody counted") + "), and a service of little traffic may keep almost none"
 	}
-	return fmt.Sprintf("%.3g of %.3g traces a minute are kept now, about %.3g will be at a ratio of %g",
-		t.KeptPerMinute, t.RootsPerMinute, ratio*t.RootsPerMinute, ratio)
+	out := fmt.Sprintf("%s: about %s a minute of the %s requests that are counted now", keeps, amount(ratio*f.Requests.PerMinute), amount(f.Requests.PerMinute))
+	if f.InternalOperation != nil && *f.InternalOperation > 0 {
+		out += ", " + amount(*f.InternalOperation) + " of them InternalOperation"
+	}
+	if central {
+		out += "; how many X-Ray's rules keep now is unknown (its default rule: one a second and 5 %)"
+	}
+	return out
 }
 
 // fix names what a policy does, whatever service it is done to: the policy and its values.

@@ -19,13 +19,15 @@ var update = flag.Bool("update", false, "write the golden plans")
 func TestGoldenPlans(t *testing.T) {
 	for name, with := range map[string]func(*scene){
 		"incident": func(s *scene) {
-			s.Facts.Traces = &Traces{RootsPerMinute: 600, KeptPerMinute: 87}
+			internal := 580.0
+			s.Facts.Requests, s.Facts.InternalOperation = Requests{PerMinute: 600}, &internal
 			s.Facts.Cures = []string{"upgrade ecs-cwagent to 1.300059.0"}
 		},
 		"one_task": func(s *scene) { s.Service.Desired = 1; s.History.Stops = s.History.Stops[:3] },
 		"exported": func(s *scene) {
 			s.policy.OnOwner = nil
 			s.Facts.Owner = Owner{State: Owned, Name: "stack web", Evidence: []string{"stack web"}}
+			s.Facts.Requests.Unknown = "Application Signals has no metric of it"
 		},
 		"no_deaths": func(s *scene) { s.policy.When = nil; s.History.Stops = nil },
 	} {
@@ -140,7 +142,7 @@ func TestTheHash(t *testing.T) {
 	}
 	for name, with := range map[string]func(*scene){
 		"evidence": func(s *scene) { s.Findings[0].Message = "more" }, "history": func(s *scene) { s.History.Stops = s.History.Stops[:4] },
-		"rate": func(s *scene) { s.Facts.Traces = &Traces{1, 1} }, "desired": func(s *scene) { s.Service.Desired = 40 },
+		"rate": func(s *scene) { s.Facts.Requests = Requests{PerMinute: 1} }, "desired": func(s *scene) { s.Service.Desired = 40 },
 	} {
 		if hash(with) != plain {
 			t.Errorf("%s changes the hash", name)

@@ -46,7 +46,7 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	}
 	bad = firstOf(b.against(fresh, s.Observation), bad, b.start(fresh, s, now))
 	switch {
-	case bad != nil && last.Outcome == Refused && last.Reason == bad.Reason:
+	case bad != nil && bad.same(last):
 		return Rollout{}, false
 	case bad != nil:
 		fresh.end(Refused, bad.Reason, bad.Message, now)
@@ -54,6 +54,12 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 		fresh.end(Exported, "", "the owner's tool applies it: taskwarden export "+s.Key.String(), now)
 	}
 	return fresh, true
+}
+
+// same tells whether a rollout was refused for that already. Which image moves, and why nobody can tell, is news under the one
+// reason; the other reasons say the same each time, or count what nobody waits for.
+func (r *Refusal) same(was Rollout) bool {
+	return was.Outcome == Refused && was.Reason == r.Reason && (r.Reason != ReasonDrift || was.Message == r.Message)
 }
 
 // waiting keeps a rollout that has not begun with what is known now. One whose plan nobody would make any more ends. A new death

@@ -241,3 +241,22 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 		}
 	}
 }
+
+// A refusal is kept once for each plan and reason; which image moves, or why nobody can tell, is said anew under the same
+// rollout.
+func TestARefusalSaysWhatHoldsNow(t *testing.T) {
+	s := newScene()
+	s.Facts.MovingImages = []string{"app (app:1): denied"}
+	was, ok := s.propose()
+	if !ok || was.Reason != ReasonDrift {
+		t.Fatalf("%s: %s", was.Reason, was.Message)
+	}
+	s.brakes.Known, s.now = []Rollout{was}, s.now.Add(time.Hour)
+	if r, again := s.propose(); again {
+		t.Errorf("said twice: %s", r.Message)
+	}
+	s.Facts.MovingImages = []string{"app (app:1): sha256:1 runs, and the tag means sha256:2 now"}
+	if r, again := s.propose(); !again || r.ID != was.ID || r.Outcome != Refused || !strings.Contains(r.Message, "sha256:2") {
+		t.Errorf("%t %s %s: %s", again, r.ID, r.Outcome, r.Message)
+	}
+}

@@ -41,7 +41,7 @@ type Answer struct {
 	Call     Call
 	At       time.Time
 	Revision string   // Register, Restore: the ARN that was registered, or the newest that has the content; FindByTag: what was found, "" for nothing
-	Refusal  *Refusal // the edge's comparison forbids it (unknown_field, image_drift, …): nothing was sent; with Revision: that is what came of it
+	Refusal  *Refusal // the edge's facts or comparison forbid it (unknown_field, image_drift, …): nothing was sent; with Revision: that is what came of it
 	Err      error    // of a class of package fleet, or of none: then the call may have been carried out
 }
 

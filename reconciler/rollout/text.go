@@ -24,3 +24,11 @@ func human(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d min", m)
 }
+
+// amount writes a number to three digits, and large ones without an exponent.
+func amount(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}

@@ -13,6 +13,9 @@ import (
 func (m *machine) rolling() {
 	a, _, hopeless := m.settle(Update)
 	switch {
+	case hopeless && a.Refusal != nil:
+		m.conclude(Failed, a.Refusal.Reason, "registered, and not deployed: "+a.Refusal.Message)
+		return
 	case hopeless:
 		m.fail("UpdateService: " + a.Err.Error())
 		return

@@ -38,6 +38,8 @@ type Account struct {
 	topics   map[string]Topic  // SNS's, by ARN
 	sessions map[string]string // by access key, the ARN of the assumed role's session
 	signer   string            // the access key of the call that is being answered
+	called   string            // the region of the call that is being answered
+	images   map[string]Image  // by reference, what tags mean now
 	gates    []*gate
 	faults   []*Injection
 	stops    []Stop
@@ -63,7 +65,7 @@ func New(scenario Scenario, start time.Time) (*Account, error) {
 	a := &Account{
 		region: cmp.Or(scenario.Region, "us-east-1"), accountID: cmp.Or(scenario.AccountID, "111122223333"),
 		start: start.UTC(), rng: rand.New(rand.NewPCG(scenario.Seed, 0x7461736b)), timing: scenario.Timing.filled(),
-		families: map[string][]*definition{}, counts: map[string]int{}, sessions: map[string]string{}, topics: map[string]Topic{}, logs: logs{groups: map[string]*logGroup{}},
+		families: map[string][]*definition{}, images: imagesByName(scenario.Images), counts: map[string]int{}, sessions: map[string]string{}, topics: map[string]Topic{}, logs: logs{groups: map[string]*logGroup{}},
 	}
 	a.now = a.start.Add(-a.draw(scenario.History))
 	a.metrics = cloudwatch.New(a.region, a.accountID)

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -289,4 +291,35 @@ func TestIdentity(t *testing.T) {
 	if len(calls) != 3 || calls[1].Action() != "sts:AssumeRole" || calls[1].Input["RoleSessionName"] != "tw" || calls[1].Region != "us-east-1" || calls[1].AccessKey != "AKIAEXAMPLE" {
 		t.Errorf("calls %+v", calls)
 	}
+}
+
+// ECR answers for what was declared, and a push moves the tag for deployments from then on alone.
+func TestImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/platform/app:2026-11-20.3"
+		s := account.Bulk(1, 1, 1)
+		s.Images = []account.Image{{Name: image, Digest: "sha256:01", Manifests: []string{"sha256:0a"}}}
+		s.Timeline = []account.Step{
+			{At: account.Exactly(time.Hour), Do: account.DoPush, Why: "CI", Push: []account.Image{{Name: image, Digest: "sha256:02"}}},
+			{At: account.Exactly(2 * time.Hour), Do: account.DoDeploy, Service: "service-00000", Why: "a new start"},
+		}
+		a, c := open(t, s)
+		for _, want := range []struct{ tag, runs string }{{"sha256:01", "sha256:01"}, {"sha256:02", "sha256:01"}, {"sha256:02", "sha256:02"}} {
+			a.Advance(time.Now())
+			out, err := c.ecr.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{RepositoryName: aws.String("platform/app"),
+				ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: aws.String("2026-11-20.3")}, {ImageTag: aws.String("nope")}}})
+			if err != nil || len(out.Images) != 1 || aws.ToString(out.Images[0].ImageId.ImageDigest) != want.tag ||
+				len(out.Failures) != 1 || out.Failures[0].FailureCode != ecrtypes.ImageFailureCodeImageNotFound {
+				t.Fatalf("%+v %v", out, err)
+			}
+			for _, task := range c.tasks(t.Context(), t, "prod-000", "service-00000", "RUNNING").Tasks {
+				for _, is := range task.Containers {
+					if aws.ToString(is.Image) == image && aws.ToString(is.ImageDigest) != want.runs {
+						t.Errorf("%s runs, want %s", aws.ToString(is.ImageDigest), want.runs)
+					}
+				}
+			}
+			time.Sleep(time.Hour + 10*time.Minute)
+		}
+	})
 }

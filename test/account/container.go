@@ -12,6 +12,7 @@ type container struct {
 	spec      *spec
 	arn       string
 	runtimeID string
+	digest    string // of its image
 	last      string // lastStatus
 	exit      *int
 	reason    string
@@ -25,7 +26,7 @@ type container struct {
 
 func (t *task) newContainer(s *spec) *container {
 	a := t.service.account
-	c := &container{task: t, spec: s, last: "PENDING", runtimeID: fmt.Sprintf("%s-%010d", t.id, a.rng.Uint32())}
+	c := &container{task: t, spec: s, last: "PENDING", digest: t.deployment.digests[s.image], runtimeID: fmt.Sprintf("%s-%010d", t.id, a.rng.Uint32())}
 	c.arn = a.arn("ecs", "container/"+t.service.cluster.name+"/"+t.id+"/"+a.uuid())
 	return c
 }

@@ -16,13 +16,14 @@ type deployment struct {
 	rollback         string // the id of the deployment that this one undoes
 	created, updated time.Time
 	finished         time.Time
-	failed           int // consecutive tasks that did not start
+	failed           int               // consecutive tasks that did not start
+	digests          map[string]string // by image, as ECS resolved them for all its tasks
 }
 
 func (s *service) newDeployment(def *definition) *deployment {
 	a := s.account
 	d := &deployment{id: "ecs-svc/" + a.digits(), service: s, def: def, rollout: "IN_PROGRESS", status: "IN_PROGRESS",
-		created: a.now, updated: a.now}
+		created: a.now, updated: a.now, digests: a.resolve(def)}
 	d.reason = "ECS deployment " + d.id + " in progress."
 	return d
 }
@@ -101,7 +102,7 @@ func (d *deployment) startFailed() {
 // captured DescribeServices shows them counted there, and the good one gone.
 func (s *service) rollBack(failed, good *deployment) {
 	back := s.deploy(good.def)
-	back.rollback = failed.id
+	back.rollback, back.digests = failed.id, good.digests
 	back.reason = "ECS deployment circuit breaker: rolling back to deploymentId " + good.id + "."
 	for _, t := range s.tasks {
 		if t.deployment == good {

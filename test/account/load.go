@@ -94,6 +94,9 @@ func (s Scenario) Validate() error {
 			}
 		}
 	}
+	if err := validImages(s.Images); err != nil {
+		return fmt.Errorf("images: %w", err)
+	}
 	for i, step := range s.Timeline {
 		if err := step.validate(s); err != nil {
 			return fmt.Errorf("timeline entry %d (%s): %w", i+1, step.Do, err)
@@ -171,13 +174,15 @@ func (t Step) validate(s Scenario) error {
 			return fmt.Errorf("actions is empty: name IAM actions such as ecs:ListTasks")
 		}
 		return nil
+	case t.Do == DoPush:
+		return validImages(t.Push)
 	case t.Do == DoFault:
 		return t.fault(func(s Span) time.Duration { return s.Min }).validate()
 	}
 	container, known := needsService[t.Do]
 	switch {
 	case !known:
-		return fmt.Errorf("unknown action: use one of deploy, scale, spot, maintenance, host, stop, elb, kill, set-model, deny, allow, fault")
+		return fmt.Errorf("unknown action: use one of deploy, push, scale, spot, maintenance, host, stop, elb, kill, set-model, deny, allow, fault")
 	case len(s.find(t.Service)) != 1:
 		return fmt.Errorf("service %q matches %d services: write cluster/service as it is above", t.Service, len(s.find(t.Service)))
 	case container && t.Container == "":

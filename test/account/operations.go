@@ -32,6 +32,9 @@ var operations = map[string]map[string]operation{
 		"GetLogEvents":       getLogEvents,
 		"FilterLogEvents":    filterLogEvents,
 	},
+	"ecr": {
+		"BatchGetImage": batchGetImage,
+	},
 	"cloudformation": {
 		"DescribeStackResources": describeStackResources,
 	},

@@ -17,8 +17,16 @@ type Scenario struct {
 	// RestartCount says what Container Insights' metric of that name holds, which AWS does not document: the total of the task
 	// so far, or the delta of the minute (default).
 	RestartCount string    `yaml:"restartCount,omitempty"`
+	Images       []Image   `yaml:"images,omitempty"`
 	Clusters     []Cluster `yaml:"clusters"`
 	Timeline     []Step    `yaml:"timeline,omitempty"`
+}
+
+// Image is what a tag means. One that is not declared means the same for ever, and ECR does not know it.
+type Image struct {
+	Name      string   `yaml:"name"`                // as containers write it, tag included; ECR's are ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG
+	Digest    string   `yaml:"digest"`              // sha256:…; what a pull gets, and what ECS resolves the tag to
+	Manifests []string `yaml:"manifests,omitempty"` // digests of the platforms' manifests, where it is an index
 }
 
 // Timing holds the delays of the account's machinery. A span that is left out takes the value that Fargate shows in the field.
@@ -153,6 +161,7 @@ type Step struct {
 	Service   string                       `yaml:"service,omitempty"` // cluster/service, or service alone where unique
 	Set       map[string]map[string]string `yaml:"set,omitempty"`     // deploy: container, name, value
 	Image     map[string]string            `yaml:"image,omitempty"`   // deploy: container, image
+	Push      []Image                      `yaml:"push,omitempty"`    // push: what tags mean from now on
 	Desired   int                          `yaml:"desired,omitempty"` // scale
 	Count     int                          `yaml:"count,omitempty"`   // of tasks: spot, maintenance, stop, elb, kill, host (1)
 	Reason    string                       `yaml:"reason,omitempty"`  // stop: the operator's words; kill: the container's reason
@@ -174,6 +183,7 @@ type Action string
 // The actions of a timeline.
 const (
 	DoDeploy      Action = "deploy"      // registers the definition with set and image applied, and updates the service to it
+	DoPush        Action = "push"        // pushes images: tags mean something else
 	DoScale       Action = "scale"       // sets the desired count
 	DoSpot        Action = "spot"        // AWS takes spot capacity back
 	DoMaintenance Action = "maintenance" // Fargate task retirement

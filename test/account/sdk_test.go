@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -22,6 +23,7 @@ type clients struct {
 	logs *cloudwatchlogs.Client
 	cw   *cloudwatch.Client
 	sts  *sts.Client
+	ecr  *ecr.Client
 }
 
 func connect(a *account.Account) clients { return connectAs(a, "AKIAEXAMPLE") }
@@ -34,7 +36,7 @@ func connectAs(a *account.Account, accessKey string) clients {
 		HTTPClient:       a.Transport(),
 		RetryMaxAttempts: 1,
 	}
-	return clients{ecs.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), sts.NewFromConfig(cfg)}
+	return clients{ecs.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), sts.NewFromConfig(cfg), ecr.NewFromConfig(cfg)}
 }
 
 // open makes the account of a scenario that starts now.

@@ -126,7 +126,7 @@ func (a *Account) do(req wire.Request, g Gate, f *Injection) (map[string]any, *w
 	case req.Service == "cloudwatch":
 		out, err = a.metrics.Do(req.Op, req.Input, a.now)
 	case known:
-		a.signer = req.AccessKey
+		a.signer, a.called = req.AccessKey, req.Region
 		out, err = op(a, req.Input)
 	default:
 		err = wire.Bad("UnknownOperationException", "The requested operation %s is not supported.", req.Op)

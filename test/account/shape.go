@@ -2,8 +2,6 @@ package account
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"time"
 )
@@ -153,7 +151,7 @@ func (d *deployment) shape() map[string]any {
 func (d *deployment) revisionShape() map[string]any {
 	var images []any
 	for _, c := range d.def.containers {
-		images = append(images, map[string]any{"containerName": c.name, "image": c.image, "imageDigest": digest(c.image)})
+		images = append(images, map[string]any{"containerName": c.name, "image": c.image, "imageDigest": d.digests[c.image]})
 	}
 	return map[string]any{
 		"serviceRevisionArn": d.revisionARN(), "serviceArn": d.service.arn, "clusterArn": d.service.cluster.arn,
@@ -170,12 +168,6 @@ func (d *definition) shape() map[string]any {
 	})
 	stamp(out, "deregisteredAt", d.deregistered)
 	return out
-}
-
-// digest is the same for the same image reference, as long as nobody pushes.
-func digest(image string) string {
-	sum := sha256.Sum256([]byte(image))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // optional puts in a text that AWS leaves out where it is empty.

@@ -101,7 +101,7 @@ func (c *container) shape() map[string]any {
 		"networkInterfaces": []any{map[string]any{"attachmentId": c.task.eni[4:12] + "-5a2d-4a68-9b1e-" + c.task.id[:12], "privateIpv4Address": c.task.ip}},
 	}
 	if !c.task.started.IsZero() {
-		out["runtimeId"], out["imageDigest"] = c.runtimeID, digest(c.spec.image)
+		out["runtimeId"], out["imageDigest"] = c.runtimeID, c.digest
 	}
 	if c.exit != nil {
 		out["exitCode"] = *c.exit

@@ -38,6 +38,8 @@ func (a *Account) step(s Step) {
 		a.denied = slices.DeleteFunc(slices.Clone(a.denied), func(d string) bool { return slices.Contains(s.Actions, d) })
 	case DoFault:
 		a.inject(s.fault(a.draw), a.now)
+	case DoPush:
+		maps.Copy(a.images, imagesByName(s.Push))
 	case DoDeploy:
 		v.roll(s)
 	case DoScale:

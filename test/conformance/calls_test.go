@@ -21,7 +21,7 @@ type row struct {
 // calls are made in this order at each side: some change the world for the ones behind them.
 func calls() []row {
 	var all []row
-	for _, part := range [][]row{access(), clusters(), services(), tasks(), definitions(), history(), logs(), alarms(), alarmTags(), topics(), metrics(), rollout(), stopped()} {
+	for _, part := range [][]row{access(), clusters(), services(), tasks(), definitions(), history(), logs(), alarms(), alarmTags(), topics(), metrics(), rollout(), images(), stopped()} {
 		all = append(all, part...)
 	}
 	return all

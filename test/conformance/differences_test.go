@@ -114,6 +114,8 @@ func ofRefusals() []difference {
 			[4]string{"ecs:DescribeTasks", errorPath, "InvalidParameterException", absent},
 			[4]string{"ecs:DescribeServiceDeployments", errorPath, "InvalidParameterException", absent},
 			[4]string{"ecs:DescribeServiceRevisions", errorPath, "InvalidParameterException", absent}),
+		by("ours", "imageIds has at least one member (API reference, BatchGetImage)"+lax,
+			[4]string{"ecr:BatchGetImage", errorPath, "InvalidParameterException", absent}),
 		by("ours", "a secret's name must not be set as environment too, and a list of tags not be empty (seen on AWS: ClientException)"+lax,
 			[4]string{"ecs:RegisterTaskDefinition", errorPath, "ClientException", absent}),
 		by("ours", "limit is 1 to 10,000 lines (API reference, GetLogEvents)"+lax,

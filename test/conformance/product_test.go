@@ -25,6 +25,7 @@ type seen struct {
 	Maxima          []float64
 	Alarms          []alarm.Have
 	Unknown         bool // an unknown task definition is known to be unknown
+	Digests         []string
 }
 
 // TestTheProductSeesTheSame runs package cloud itself, with its budgets, retries and checks for lists that are not whole,
@@ -37,7 +38,8 @@ func TestTheProductSeesTheSame(t *testing.T) {
 		t.Errorf("(-the simulated account +MiniStack):\n%s", diff)
 	}
 	if len(x.Services) != 16 || !slices.Contains(x.Services, "prod/web 2 of 2 by 2 tasks") || !slices.Equal(x.Lines, lines) || len(x.Alarms) != 1 ||
-		!slices.Equal(x.Maxima, []float64{3}) || !x.Born || !x.Unknown {
+		!slices.Equal(x.Maxima, []float64{3}) || !x.Born || !x.Unknown ||
+		!slices.Equal(x.Digests, []string{digestOf(manifest), platform}) {
 		t.Errorf("the product sees %+v", x)
 	}
 }
@@ -55,6 +57,11 @@ func look(t *testing.T, s *side) seen {
 		}
 	}
 	slices.Sort(out.Services)
+	for _, known := range []string{"", platform} {
+		digest, err := a.ImageDigest(ctx, fleet.PrivateImage{Account: accountID, Region: region, Repository: repository, Tag: "prod"}, known)
+		fatal(t, err)
+		out.Digests = append(out.Digests, digest)
+	}
 	ref := fleet.LogRef{Group: "/ecs/web", Stream: "ecs/app/" + last(s.task)}
 	tail, err := a.Tail(ctx, ref, s.now.Add(-30*24*time.Hour), s.now, 100)
 	fatal(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -42,6 +43,7 @@ type side struct {
 	sns  *sns.Client
 	sts  *sts.Client
 	cfn  *cloudformation.Client
+	ecr  *ecr.Client
 
 	now        time.Time // of the run; both sides share it
 	task       string    // a running task of web
@@ -60,7 +62,7 @@ func connect(t *testing.T, url string, now time.Time) *side {
 	fatal(t, err)
 	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &url, 1
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", "")
-	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sns: sns.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), cfn: cloudformation.NewFromConfig(cfg), now: now}
+	return &side{cfg: cfg, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), cw: cloudwatch.NewFromConfig(cfg), sns: sns.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), cfn: cloudformation.NewFromConfig(cfg), ecr: ecr.NewFromConfig(cfg), now: now}
 }
 
 // The small world that both hold: cluster prod with web (2 tasks of two containers, which log), victim (1 task), spot (1 task on
@@ -114,6 +116,7 @@ func scenario() account.Scenario {
 		Name: "conformance", Why: "a small world that both sides hold", Region: region, AccountID: accountID, Seed: 7, History: account.Exactly(time.Minute),
 		Timing:   account.Timing{Schedule: quick, Provision: quick, Pull: quick, Healthy: quick, Drain: quick, Terminate: quick, Deprovision: quick, Evaluate: account.Exactly(time.Second)},
 		Clusters: []account.Cluster{prod, many, {Name: "empty"}},
+		Images:   []account.Image{{Name: accountID + ".dkr.ecr." + region + ".amazonaws.com/" + repository + ":prod", Digest: digestOf(manifest), Manifests: []string{platform}}},
 	}
 }
 
@@ -131,6 +134,8 @@ func theirs(t *testing.T, now time.Time) *side {
 		s.create(t, "wide", name, 0)
 	}
 	s.stack(t, "wide", wide[0])
+	must(t)(s.ecr.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String(repository)}))
+	must(t)(s.ecr.PutImage(t.Context(), &ecr.PutImageInput{RepositoryName: aws.String(repository), ImageTag: aws.String("prod"), ImageManifest: aws.String(manifest)}))
 	must(t)(s.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(topic[strings.LastIndexByte(topic, ':')+1:])}))
 	must(t)(s.sns.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: aws.String(topic), Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + region + ":" + accountID + ":page")}))
 	s.find(t)

@@ -161,9 +161,17 @@ func (d *decoder) validateStore(s Store) {
 	}
 }
 
+// ownNames are those of the audit log: the controller itself, what its mode allows it, and whoever showed no token that is known.
+var ownNames = []string{"taskwarden", "mode auto", "nobody"}
+
 func (d *decoder) validateServer(s Server) {
 	d.unique("server.tokens", "name", collect(s.Tokens, func(t Token) string { return t.Name }))
 	d.unique("server.tokens", "sha256", collect(s.Tokens, func(t Token) string { return t.SHA256 }))
+	for i, t := range s.Tokens {
+		if slices.ContainsFunc(ownNames, func(own string) bool { return strings.EqualFold(own, t.Name) }) {
+			d.wrong(fmt.Sprintf("server.tokens[%d].name", i), fmt.Sprintf("%q stands for somebody else in the audit log", t.Name), "choose another name, as oncall")
+		}
+	}
 	if len(s.Tokens) == 0 && !loopback(s.Address) {
 		d.wrong("server.address", fmt.Sprintf("%q is reached from other machines, and there are no tokens", s.Address), "add server.tokens or listen on 127.0.0.1:8080")
 	}

@@ -14,7 +14,7 @@ import (
 
 // Request is one API call as a service sees it, whatever protocol carried it.
 type Request struct {
-	Service   string // the IAM prefix of the service: "ecs", "cloudwatch", "logs", "sns", "sts" or "cloudformation"
+	Service   string // the IAM prefix of the service: "ecs", "ecr", "cloudwatch", "logs", "sns", "sts" or "cloudformation"
 	Op        string // the operation, such as "DescribeTasks"
 	Input     Input
 	Region    string // from the signature's credential scope; empty for an unsigned call
@@ -27,9 +27,10 @@ const maxBody = 8 << 20
 
 // targets maps the first part of X-Amz-Target to the service; the names are those of the services' Smithy models.
 var targets = map[string]string{
-	"AmazonEC2ContainerServiceV20141113": "ecs",
-	"GraniteServiceVersion20100801":      "cloudwatch",
-	"Logs_20140328":                      "logs",
+	"AmazonEC2ContainerServiceV20141113":   "ecs",
+	"GraniteServiceVersion20100801":        "cloudwatch",
+	"Logs_20140328":                        "logs",
+	"AmazonEC2ContainerRegistry_V20150921": "ecr",
 }
 
 // queryVersions maps the Version of an awsQuery call to the service.

@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+const (
+	// answerIn bounds one question, with its token and its wait for the budget.
+	answerIn = 20 * time.Second
+	// mostRegistries bounds the budgets that are kept; a fleet uses a handful.
+	mostRegistries = 200
+	// saidMost is how many characters of a registry's or the network's own words are repeated.
+	saidMost = 160
+)
+
+var errSlow = errors.New("no answer within " + answerIn.String())
+
+// Public asks registries without credentials. It is safe for concurrent use; one serves all targets, so that they share the
+// budgets.
+type Public struct {
+	network http.RoundTripper
+
+	mu      sync.Mutex
+	budgets map[string]*budget // by registry
+}
+
+// NewPublic asks through a network; Direct is the real one.
+func NewPublic(network http.RoundTripper) *Public {
+	return &Public{network: httpsOnly{network}, budgets: map[string]*budget{}}
+}
+
+// resolve asks with HEAD, which registries do not count as a pull (Docker Hub documentation, "Pull usage and limits"), and reads
+// the manifest only where an index may hold the one that is known.
+func (p *Public) resolve(ctx context.Context, tag name.Tag, known string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerIn, errSlow)
+	defer cancel()
+	digest, err := p.ask(ctx, tag, known)
+	if err != nil {
+		return "", fmt.Errorf("ask %s for %s:%s: %w", tag.RegistryStr(), tag.RepositoryStr(), tag.TagStr(), said(ctx, err))
+	}
+	return digest, nil
+}
+
+func (p *Public) ask(ctx context.Context, tag name.Tag, known string) (string, error) {
+	budget, err := p.budget(tag.RegistryStr())
+	if err != nil {
+		return "", err
+	}
+	if err := budget.look(ctx); err != nil {
+		return "", err
+	}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(p.network), remote.WithUserAgent("taskwarden"),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1})} // whoever asks comes again
+	head, err := remote.Head(tag, options...)
+	if err != nil {
+		return "", budget.heard(err)
+	}
+	if head.Digest.String() == known || !head.MediaType.IsIndex() {
+		return head.Digest.String(), nil
+	}
+	if err := budget.pull(); err != nil {
+		return "", err
+	}
+	got, err := remote.Get(tag, options...)
+	if err != nil {
+		return "", budget.heard(err)
+	}
+	index, err := v1.ParseIndexManifest(bytes.NewReader(got.Manifest))
+	if err != nil {
+		return "", errors.New("the index cannot be read")
+	}
+	for _, m := range index.Manifests {
+		if m.Digest.String() == known {
+			return known, nil
+		}
+	}
+	return got.Digest.String(), nil
+}
+
+func (p *Public) budget(registry string) (*budget, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, ok := p.budgets[registry]
+	if !ok && len(p.budgets) >= mostRegistries {
+		return nil, fmt.Errorf("%d other registries were asked already", mostRegistries)
+	}
+	if !ok {
+		b = newBudget()
+		p.budgets[registry] = b
+	}
+	return b, nil
+}
+
+// said puts the failures of a question into few words of our own. A registry's answer is repeated by its codes alone: its body
+// is whatever the other side wrote.
+func said(ctx context.Context, err error) error {
+	if answer, ok := errors.AsType[*transport.Error](err); ok {
+		switch answer.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
+			return fmt.Errorf("status %d: it shows the image to nobody without credentials, and taskwarden has none for it", answer.StatusCode)
+		case http.StatusNotFound:
+			return errors.New("status 404: it has no such tag")
+		case http.StatusTooManyRequests:
+			return fmt.Errorf("status 429: too many requests; it is left alone for %s", restFor)
+		}
+		return fmt.Errorf("status %d", answer.StatusCode)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	text := err.Error()
+	if inner := (*strayed)(nil); errors.As(err, &inner) {
+		text = inner.Error()
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	if r := []rune(text); len(r) > saidMost {
+		text = string(r[:saidMost]) + "…"
+	}
+	return errors.New(text)
+}

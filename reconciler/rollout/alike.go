@@ -1,0 +1,52 @@
+package rollout
+
+import (
+	"encoding/json"
+	"slices"
+
+	"taskwarden/reconciler/fleet"
+)
+
+// Groups puts exported rollouts together that one owner applies by one change: the same target, owner and diff, to the last old
+// value. Of each service the newest rollout of a policy counts. It gives the services of each group by the ids of its rollouts,
+// in order; a group of one is none.
+func Groups(all []Rollout) map[string][]fleet.Key {
+	type of struct {
+		key    fleet.Key
+		policy string
+	}
+	newest := map[of]Rollout{}
+	for _, r := range all {
+		k := of{r.Key(), r.Plan.Policy}
+		if was, ok := newest[k]; !ok || r.CreatedAt.After(was.CreatedAt) {
+			newest[k] = r
+		}
+	}
+	groups := map[string][]Rollout{}
+	for _, r := range newest {
+		if r.Outcome == Exported && len(r.Plan.Changes) > 0 {
+			body, _ := json.Marshal([]any{r.Plan.Key.Target, r.Plan.Owner.State, r.Plan.Owner.Name, r.Plan.Changes}) // plain values always encode
+			groups[string(body)] = append(groups[string(body)], r)
+		}
+	}
+	out := map[string][]fleet.Key{}
+	for _, group := range groups {
+		var keys []fleet.Key
+		for _, r := range group {
+			keys = append(keys, r.Key())
+		}
+		slices.SortFunc(keys, fleet.Key.Compare)
+		if keys = slices.Compact(keys); len(keys) < 2 {
+			continue
+		}
+		for _, r := range group {
+			out[r.ID] = keys
+		}
+	}
+	return out
+}
+
+// Alike are the other services of a rollout's group.
+func Alike(groups map[string][]fleet.Key, r Rollout) []fleet.Key {
+	return slices.DeleteFunc(slices.Clone(groups[r.ID]), func(k fleet.Key) bool { return k == r.Key() })
+}
