@@ -119,7 +119,7 @@ type Container struct {
 func (a *api) service(w http.ResponseWriter, r *http.Request) {
 	src := a.o.Source()
 	if src == nil {
-		fail(w, starting())
+		fail(w, a.absent())
 		return
 	}
 	if _, p := parse(r, nil); p != nil {

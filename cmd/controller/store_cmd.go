@@ -59,12 +59,6 @@ func parsePlace(arg string) (place, error) {
 
 func (p place) String() string { return p.kind + ":" + p.name }
 
-// held is a store that this process alone may use; lost is closed when that ends early, nil where it cannot.
-type held struct {
-	store.Store
-	lost <-chan struct{}
-}
-
 func (a *app) copyStore(ctx context.Context, fromArg, toArg string) error {
 	from, err := parsePlace(fromArg)
 	if err != nil {
@@ -120,8 +114,8 @@ func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	db, err := table.Own(ctx, lease.Options{Holder: holder() + ", a copy", NoWait: true, Waiting: func(why string) {
-		fmt.Fprintf(a.stderr, "%s: %s; waiting up to %s for it to show that it lives\n", p, why, lease.DefaultLasts)
+	db, err := table.Own(ctx, lease.Options{Holder: holder() + ", a copy", NoWait: true, Waiting: func(owner string, _ error) {
+		fmt.Fprintf(a.stderr, "%s: %s owns it; waiting up to %s to see whether that one lives\n", p, owner, lease.DefaultLasts)
 	}})
 	if errors.Is(err, lease.ErrHeld) {
 		return held{}, fmt.Errorf("%w: stop every replica of the controller first", err)
@@ -129,7 +123,7 @@ func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	return held{db, db.Lease().Done()}, nil
+	return held{Store: db, lost: db.Lease().Done()}, nil
 }
 
 // copying says how far a copy is, now and then.
@@ -152,13 +146,4 @@ func (a *app) printCopied(from, to place, done store.Copied) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, "%d items (%d bytes) copied from %s to %s; %d compared, all the same\n", done.Items, done.Bytes, from, to, done.Compared)
 	return err
-}
-
-// holder names this process to people.
-func holder() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }

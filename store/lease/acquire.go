@@ -32,54 +32,54 @@ func Acquire(ctx context.Context, r Register, o Options) (*Lease, error) {
 	o = o.withDefaults()
 	w, told := watch{}, ""
 	for {
-		l, why, err := attempt(ctx, r, o, &w)
-		if l != nil || err != nil {
-			return l, err
+		l, holder, err := attempt(ctx, r, o, &w)
+		switch {
+		case l != nil:
+			return l, nil
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("wait for the lease: %w", ctx.Err())
+		case errors.Is(err, ErrForeign), errors.Is(err, ErrHeld), err != nil && o.NoWait:
+			return nil, err
 		}
-		if why != told {
-			told = why
-			o.Waiting(why)
+		if now := fmt.Sprint(holder, err); now != told {
+			told = now
+			o.Waiting(holder, err)
 		}
 		timer := time.NewTimer(o.Poll)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fmt.Errorf("wait for the lease: %w", ctx.Err())
 		case <-timer.C:
 		}
 	}
 }
 
-// attempt is one look, and one take where it is free; why says what else.
-func attempt(ctx context.Context, r Register, o Options, w *watch) (l *Lease, why string, err error) {
+// attempt is one look, and one take where it is free. Without a lease it says who holds it, or what went wrong.
+func attempt(ctx context.Context, r Register, o Options, w *watch) (l *Lease, holder string, err error) {
 	within, cancel := context.WithTimeoutCause(ctx, o.Lasts/3, errors.New("no answer in time"))
 	defer cancel()
 	c, err := r.Read(within)
 	switch {
-	case ctx.Err() != nil:
-		return nil, "", fmt.Errorf("wait for the lease: %w", ctx.Err())
-	case err != nil && o.NoWait:
-		return nil, "", fmt.Errorf("read the lease: %w", err)
 	case err != nil:
-		return nil, fmt.Sprintf("the lease cannot be read: %v", err), nil
+		return nil, "", fmt.Errorf("read the lease: %w", err)
 	case o.ID != "" && c.ID != "" && c.ID != o.ID:
 		return nil, "", fmt.Errorf("%w: it is that of %q, and controller.id is %q here: replicas share one id, another controller needs a store of its own", ErrForeign, c.ID, o.ID)
 	case o.NoWait && w.beats(c):
 		return nil, "", fmt.Errorf("%w: %s renews its lease", ErrHeld, c.Holder)
 	}
 	if !w.look(c, time.Now()) {
-		return nil, c.Holder + " owns it", nil
+		return nil, c.Holder, nil
 	}
 	is := Claim{ID: o.ID, Holder: o.Holder, Epoch: c.Epoch + 1, Lasts: o.Lasts}
 	if is.ID == "" {
 		is.ID = c.ID
 	}
 	sent := time.Now()
-	if err := r.Take(within, c, is); err != nil {
-		if errors.Is(err, ErrChanged) {
-			return nil, "another process is taking it", nil
-		}
-		return nil, fmt.Sprintf("the lease cannot be taken: %v", err), nil
+	switch err := r.Take(within, c, is); {
+	case errors.Is(err, ErrChanged):
+		return nil, "another process, just now,", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("take the lease: %w", err)
 	}
 	from := sent
 	if c.Holder != "" {

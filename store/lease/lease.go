@@ -66,8 +66,8 @@ type Options struct {
 	Poll   time.Duration // between two looks of a watcher
 	Settle time.Duration // how long after a lost owner's end its last calls may still arrive somewhere
 	NoWait bool          // ErrHeld as soon as the holder shows that it lives
-	// Waiting is told why this process does not own it yet, when that changes; may be nil.
-	Waiting func(why string)
+	// Waiting is told who owns it, or why that is not known (holder is then empty), when either changes; may be nil.
+	Waiting func(holder string, err error)
 }
 
 func (o Options) withDefaults() Options {
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.Waiting == nil {
-		o.Waiting = func(string) {}
+		o.Waiting = func(string, error) {}
 	}
 	return o
 }
