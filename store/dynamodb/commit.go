@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -17,9 +16,8 @@ const (
 	// commitWithin bounds one transaction with all its repeats.
 	commitWithin = 30 * time.Second
 	// busyTries is how often a transaction is made again that DynamoDB cancelled since another one had an item, or since it
-	// was asked too much; with busyBackoff between, about 4 seconds in all.
-	busyTries   = 10
-	busyBackoff = 500 * time.Millisecond
+	// was asked too much; with backoff between, up to 6 seconds in all.
+	busyTries = 10
 )
 
 // Commit is store.Store's. A context that ends while the commit waits for its turn takes it back; one that ends later
@@ -75,7 +73,6 @@ func (s *Store) empty() {
 func (s *Store) commit(group []*request) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
 	defer cancel()
-	backoff := retry.NewExponentialJitterBackoff(busyBackoff)
 	for busy := 0; len(group) > 0; {
 		now := s.table.now()
 		err := s.transact(ctx, group, now)
@@ -93,8 +90,7 @@ func (s *Store) commit(group []*request) {
 			group = v.again
 			continue
 		}
-		delay, _ := backoff.BackoffDelay(busy, nil) // of the jitter it never fails
-		if busy++; busy >= busyTries || !sleep(ctx, delay) {
+		if busy++; busy >= busyTries || !sleep(ctx, backoff(busy)) {
 			s.conclude(v.again, fmt.Errorf("%w: the transaction was cancelled %d times, last by %s: nothing was written", store.ErrThrottled, busy, v.busy))
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,9 +16,11 @@ import (
 )
 
 const (
-	// attempts and maxBackoff bound the SDK's repeats of a call that was throttled or not answered: about 3 seconds in all
-	// beside the attempts' own time.
-	attempts   = 6
+	// attempts bound the SDK's repeats of a call that was throttled or not answered. Between them it waits a random part of
+	// minBackoff, doubled each time, at most maxBackoff (DynamoDB developer guide, "Error retries and exponential backoff"):
+	// up to 4 seconds in all, beside the attempts' own time.
+	attempts   = 8
+	minBackoff = 50 * time.Millisecond
 	maxBackoff = time.Second
 	// attemptTimeout is how long one attempt may take; DynamoDB answers in milliseconds, 4 MB over a thin line take longer.
 	attemptTimeout = 5 * time.Second
@@ -64,7 +67,8 @@ func Open(ctx context.Context, cfg aws.Config, name string, o Options) (*Table, 
 func client(cfg aws.Config) *dynamodb.Client {
 	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-			s.MaxAttempts, s.MaxBackoff = attempts, maxBackoff
+			s.MaxAttempts = attempts
+			s.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return backoff(attempt), nil })
 			// The quota of the default limiter is meant for many callers; here there is one, which waits anyway.
 			s.RateLimiter = ratelimit.None
 		})
@@ -72,6 +76,11 @@ func client(cfg aws.Config) *dynamodb.Client {
 			return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("taskwarden.Attempt", bounded), "Signing", middleware.Before)
 		})
 	})
+}
+
+// backoff is how long to wait after a number of vain attempts, from 0.
+func backoff(attempt int) time.Duration {
+	return rand.N(min(maxBackoff, minBackoff<<min(attempt, 10)))
 }
 
 // errNoAnswer is the error of an attempt that ran out of time. It is a timeout that the SDK repeats.

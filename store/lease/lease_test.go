@@ -259,7 +259,7 @@ func TestNeverTwoOwners(t *testing.T) {
 				}}
 				wg.Go(func() {
 					for ctx.Err() == nil {
-						l, err := Acquire(ctx, lines[i], Options{ID: "c", Holder: fmt.Sprint(i)})
+						l, err := Acquire(ctx, lines[i], Options{ID: "c", Holder: fmt.Sprint(i), Settle: 1}) // or the wait would hide that two own it
 						if err != nil {
 							return
 						}
