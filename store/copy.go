@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -72,6 +73,8 @@ func (c Copy) Run(ctx context.Context) (Copied, error) {
 	if err != nil {
 		return done, err
 	}
+	// One that was a copy once may list the kind of its mark still; the mark of this one stands in To.
+	kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == copyKind })
 	for _, kind := range kinds {
 		if done, err = c.copy(ctx, kind, done); err != nil {
 			return done, fmt.Errorf("copy %s: %w", kind, err)

@@ -90,6 +90,9 @@ func TestCopy(t *testing.T) {
 	if err := store.Whole(t.Context(), to); err != nil {
 		t.Error(err)
 	}
+	if _, err := (store.Copy{From: to, To: memory.New(at(noon)), Name: "to", Now: at(noon)}).Run(t.Context()); err != nil {
+		t.Errorf("copy of a copy: %v", err)
+	}
 	if _, err := (store.Copy{From: from, To: to, Name: "a"}).Run(t.Context()); !errors.Is(err, store.ErrNotEmpty) {
 		t.Errorf("copy into a full store: error %v, want ErrNotEmpty", err)
 	}
