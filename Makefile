@@ -65,7 +65,7 @@ $(TOOLS)/golangci-lint:
 cover: bin/ministack bin/dynamodb-local ## test coverage by package
 	go test -coverprofile=coverage.out ./... && go tool cover -func=coverage.out | tail -n 1
 
-bench: ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
+bench: bin/dynamodb-local ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
 	go test -p 1 -run '^$$' -bench . -benchmem -benchtime 300ms $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 	@awk '/^## /{on=/Beside the peers/} on' docs/performance.md
 
