@@ -219,9 +219,13 @@ func fenced(t *testing.T, s *Store, _ *cable) {
 		})
 	}
 	wg.Wait()
+	select {
+	case <-s.Lease().Done():
+	default:
+		t.Error("the lease goes on until its next renewal")
+	}
 	mustHave(t, s, "k", "mine", 1)
 	mustHave(t, s, "0", "", 0)
-	<-s.Lease().Done()
 	if err := (register{s.table}).Take(t.Context(), was, is); !errors.Is(err, lease.ErrChanged) {
 		t.Errorf("take of an old claim: %v", err)
 	}
