@@ -23,7 +23,7 @@ build: ## bin/controller and bin/account (the simulated AWS account)
 demo: build ## the incident in a simulated account, seen by the real binary (under two minutes)
 	go run ./test/demo -controller bin/controller
 
-test: bin/ministack ## every test, with the race detector; then the linters' core: gofmt and vet
+test: bin/ministack bin/dynamodb-local ## every test, with the race detector; then the linters' core: gofmt and vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go test -race -timeout 30m $$(go list ./... | grep -vE '$(ALONE)')
@@ -42,16 +42,30 @@ bin/ministack/bin/ministack:
 	bin/ministack/bin/pip install --quiet --disable-pip-version-check cbor2==6.3.0
 	bin/ministack/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
 
+# DynamoDB Local, Amazon's own emulator, is the peer of store/dynamodb beside MiniStack. Maven resolves what it needs, which
+# is put in place when it is whole.
+bin/dynamodb-local: bin/dynamodb-local/DynamoDBLocal.jar
+
+bin/dynamodb-local/DynamoDBLocal.jar: test/peer/dynamodb-local.xml
+	@{ command -v mvn && java -version; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless maven; } || \
+		{ echo "Maven and Java 17 or newer are needed for the tests (Debian: apt-get install openjdk-17-jre-headless maven)" >&2; exit 1; }
+	rm -rf bin/dynamodb-local bin/dynamodb-local.new
+	mvn -q -B -f test/peer/dynamodb-local.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+		-Dmdep.stripVersion=true -DoutputDirectory=$(CURDIR)/bin/dynamodb-local.new
+	touch bin/dynamodb-local.new/DynamoDBLocal.jar # it came with its own, old date
+	mv bin/dynamodb-local.new bin/dynamodb-local
+
 lint: $(TOOLS)/golangci-lint ## the linters of .golangci.yml
 	$(TOOLS)/golangci-lint run ./...
 
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-cover: bin/ministack ## test coverage by package
+cover: bin/ministack bin/dynamodb-local ## test coverage by package
 	go test -coverprofile=coverage.out ./... && go tool cover -func=coverage.out | tail -n 1
 
-bench: ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
+bench: bin/dynamodb-local ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
 	go test -p 1 -run '^$$' -bench . -benchmem -benchtime 300ms $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 	@awk '/^## /{on=/Beside the peers/} on' docs/performance.md
 

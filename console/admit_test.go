@@ -176,7 +176,8 @@ func TestPanicIsContainedAndLoggedOnce(t *testing.T) {
 
 func TestHealthAndReadiness(t *testing.T) {
 	var src Source
-	h := New(Options{Source: func() Source { return src }, Registry: prometheus.NewRegistry(), Log: zap.NewNop()})
+	standby := ""
+	h := New(Options{Source: func() Source { return src }, Standby: func() string { return standby }, Registry: prometheus.NewRegistry(), Log: zap.NewNop()})
 	expect := func(path string, status int, says string) {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -189,6 +190,12 @@ func TestHealthAndReadiness(t *testing.T) {
 	expect("/readyz", 503, `"targets":[]`)
 	expect("/api/v1/findings", 503, "starting")
 	expect("/api/v1/services/web", 503, "starting")
+	standby = "standby: host-7/1 owns the store"
+	expect("/healthz", 200, "ok")
+	expect("/readyz", 503, `"ready":false,"targets":[],"message":"standby: host-7/1 owns the store`)
+	for _, path := range []string{"targets", "services/web", "rollouts/r1"} {
+		expect("/api/v1/"+path, 503, `"code":"standby","message":"standby: host-7/1 owns the store`)
+	}
 	f := world()
 	src = f // a reload replaces the source under the same handler
 	expect("/readyz", 200, `"ready":true`)

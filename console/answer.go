@@ -34,7 +34,13 @@ func noSuchPath(path string) *problem {
 	return &problem{status: http.StatusNotFound, Code: "not_found", Message: "no such path: " + path + "; see " + openapiPath}
 }
 
-func starting() *problem {
+// absent is why there is no controller to ask.
+func (a *api) absent() *problem {
+	if a.o.Standby != nil {
+		if text := a.o.Standby(); text != "" {
+			return &problem{status: http.StatusServiceUnavailable, Code: "standby", Message: text + ": ask that replica"}
+		}
+	}
 	return &problem{status: http.StatusServiceUnavailable, Code: "starting", Message: "the controller is starting: ask again in a moment"}
 }
 
@@ -68,6 +74,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 type Readiness struct {
 	Ready   bool          `json:"ready" jsonschema_description:"At least one target is ready."`
 	Targets []TargetState `json:"targets" jsonschema_description:"Each target's state, in the configured order."`
+	Message string        `json:"message,omitempty" jsonschema_description:"Why no controller runs here; left out where one does."`
 }
 
 // readyz never asks for a token, so it leaves out what troubles a target: that may name accounts and roles.
@@ -78,6 +85,8 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
 			out.Ready = out.Ready || t.Ready
 			out.Targets = append(out.Targets, stateOf(t))
 		}
+	} else {
+		out.Message = a.absent().Message
 	}
 	status := http.StatusOK
 	if !out.Ready {

@@ -62,6 +62,8 @@ type Options struct {
 	// Source gives the controller that runs at the moment: a reloaded configuration replaces it. While it gives nil,
 	// the API answers 503.
 	Source func() Source
+	// Standby says who runs the controller while this process does not, "" where it is starting; nil: always "".
+	Standby func() string
 	// Orders is held while an order is carried out; nil: never. Whoever replaces the controller holds it meanwhile, so that
 	// no order goes to one whose successor has read the store already.
 	Orders   sync.Locker

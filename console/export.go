@@ -26,7 +26,7 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	q, p := parse(r, []string{"format"})
 	src := a.o.Source()
 	if p == nil && src == nil {
-		p = starting()
+		p = a.absent()
 	}
 	var key fleet.Key
 	if p == nil {

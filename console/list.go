@@ -64,7 +64,7 @@ func (a *api) serve(l list) http.HandlerFunc {
 		q, p := parse(r, l.params)
 		src := a.o.Source()
 		if p == nil && src == nil {
-			p = starting()
+			p = a.absent()
 		}
 		if address := q.Get("address"); p == nil && address != "" {
 			q.address, p = resolve(src, address)

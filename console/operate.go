@@ -39,7 +39,7 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request, op operation, subj
 	}
 	src := a.o.Source()
 	if src == nil {
-		fail(w, starting())
+		fail(w, a.absent())
 		return
 	}
 	if denied == nil && p == nil && strings.Contains(op.path, "{address}") {

@@ -168,7 +168,7 @@ func entryOf(e reconciler.AuditEntry) AuditEntry {
 func (a *api) rollout(w http.ResponseWriter, r *http.Request) {
 	src := a.o.Source()
 	if src == nil {
-		fail(w, starting())
+		fail(w, a.absent())
 		return
 	}
 	if _, p := parse(r, nil); p != nil {

@@ -124,7 +124,7 @@ func (a *api) service(w http.ResponseWriter, r *http.Request) {
 	}
 	src := a.o.Source()
 	if src == nil {
-		fail(w, starting())
+		fail(w, a.absent())
 		return
 	}
 	if _, p := parse(r, nil); p != nil {

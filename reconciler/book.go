@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
@@ -25,6 +27,8 @@ const (
 	stopsPerCommit = 40
 	// firstLook is how far back a sweep sees: stopped tasks stay visible for at least an hour (DescribeTasks).
 	firstLook = time.Hour
+	// loadsAtOnce is how many keys are read at a time when a book is opened.
+	loadsAtOnce = 16
 )
 
 // Book is what the controller remembers: findings and stops of each service, counters on their way, and what it last
@@ -55,13 +59,8 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 		store: s, retention: retention, counting: counting, memories: map[fleet.Key]Memory{}, blank: map[fleet.Key]bool{}, held: map[fleet.Key]map[string]churn.Held{}, short: map[fleet.Key]time.Time{},
 		targets: map[string]targetBody{}, counters: map[string]*counter{}, applied: map[string]applied{},
 	}
-	for it, err := range store.All(ctx, s, kindMemory, "") {
-		if err != nil {
-			return nil, fmt.Errorf("read memories: %w", err)
-		}
-		if _, err := b.load(ctx, fleet.ParseKey(it.Key)); err != nil {
-			return nil, err
-		}
+	if err := b.loadAll(ctx); err != nil {
+		return nil, err
 	}
 	for it, err := range store.All(ctx, s, kindAlarm, "") {
 		if err != nil {
@@ -74,6 +73,23 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 		b.applied[it.Key] = a
 	}
 	return b, errors.Join(b.readRollouts(ctx), b.readCounters(ctx))
+}
+
+// loadAll reads the memory of every key that has one, several at a time: a shared store answers each read in milliseconds,
+// which thousands of services would add up to more than a takeover may take.
+func (b *Book) loadAll(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(loadsAtOnce)
+	for it, err := range store.All(ctx, b.store, kindMemory, "") {
+		if err != nil {
+			return errors.Join(fmt.Errorf("read memories: %w", err), group.Wait())
+		}
+		group.Go(func() error {
+			_, err := b.load(ctx, fleet.ParseKey(it.Key))
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // Begin notes that a target is watched, and since when: stops before its very first start are never counted. After a longer

@@ -16,6 +16,12 @@ var (
 	ErrTooLarge = errors.New("too large for the store")
 	// ErrInvalid: the call itself is wrong and will never succeed.
 	ErrInvalid = errors.New("invalid use of the store")
+	// ErrFenced: this process owned the store and does so no longer. Nothing
+	// was written; what is remembered of the store is out of date.
+	ErrFenced = errors.New("no longer the owner of the store")
+	// ErrThrottled: the engine refuses what is over its capacity, and went on
+	// doing so for as long as a commit is repeated; try later.
+	ErrThrottled = errors.New("store is throttled")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
 )

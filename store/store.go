@@ -26,6 +26,7 @@
 //
 // A commit that returned nil is durable. A commit that failed with
 // [ErrConflict], [ErrInvalid], [ErrTooLarge] or [ErrClosed] changed nothing.
+// So did one that failed with [ErrFenced]: another process owns the store now.
 // After any other error, a cancelled context included, it is unknown whether
 // the commit took place (all of it or nothing): read before repeating it.
 package store
@@ -40,8 +41,8 @@ import (
 // engine adds to an item.
 const (
 	// MaxItems is the most writes in one Commit: TransactWriteItems takes 100
-	// actions.
-	MaxItems = 100
+	// actions, of which the owner's fence is one.
+	MaxItems = 99
 	// MaxBytes is the most bytes in one Commit, the sum of [Write.Size]:
 	// TransactWriteItems takes 4 MB; the decimal reading is the safe one.
 	MaxBytes = 4_000_000
@@ -139,6 +140,10 @@ type Store interface {
 	// more than MaxItems or MaxBytes with ErrTooLarge; no writes are a
 	// success. See the package comment for what an error says about the state.
 	Commit(ctx context.Context, writes ...Write) error
+
+	// Kinds lists every kind that has items, in order. A kind whose items are
+	// all deleted or expired may be among them.
+	Kinds(ctx context.Context) ([]string, error)
 
 	// Close waits for calls that are under way and releases the engine. A
 	// second Close does nothing.

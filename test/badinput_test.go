@@ -64,7 +64,7 @@ func TestRunSaysWhatIsWrongHere(t *testing.T) {
 	}{
 		"unknown field":       {"detect:\n  treshold: 3\n", keys, 78, []string{"config.yaml:4:3", "treshold", `"threshold"`}},
 		"impossible value":    {"watch: {apiBudget: 2}\n", keys, 78, []string{"config.yaml:3:", "apiBudget"}},
-		"missing capability":  {"store: {type: dynamodb, table: t}\n", keys, 78, []string{"config.yaml:3:", "not available in this version", "bolt"}},
+		"missing capability":  {"alarms: {muteDuringRollout: true}\n", keys, 78, []string{"config.yaml:3:", "not available in this version", "false"}},
 		"port in use":         {fmt.Sprintf("server: {address: %q}\n", taken.Addr()), keys, 1, []string{"server.address", taken.Addr().String()}},
 		"store locked":        {fmt.Sprintf("store: {type: bolt, path: %q}\n", locked), keys, 1, []string{locked, "in use by another process", "stop it"}},
 		"store damaged":       {fmt.Sprintf("store: {type: bolt, path: %q}\n", damaged), keys, 1, []string{damaged, "damaged", "backup"}},

@@ -103,9 +103,14 @@ func (l *lockedBuffer) String() string {
 // launch starts the binary on a configuration; dir holds its store, so that a second launch goes on where the first ended.
 func launch(t *testing.T, endpoint, region, dir, config string) *process {
 	t.Helper()
+	return launchOn(t, endpoint, region, dir, config, fmt.Sprintf("{type: bolt, path: %q}", filepath.Join(dir, "data")))
+}
+
+// launchOn is launch with the store's section; env is added to the environment.
+func launchOn(t *testing.T, endpoint, region, dir, config, store string, env ...string) *process {
+	t.Helper()
 	address := freeAddress(t)
-	config = "apiVersion: taskwarden/v1\nkind: ControllerConfig\n" + config +
-		fmt.Sprintf("\nstore: {type: bolt, path: %q}\nserver: {address: %q}\n", filepath.Join(dir, "data"), address)
+	config = "apiVersion: taskwarden/v1\nkind: ControllerConfig\n" + config + fmt.Sprintf("\nstore: %s\nserver: {address: %q}\n", store, address)
 	file := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -114,6 +119,7 @@ func launch(t *testing.T, endpoint, region, dir, config string) *process {
 	p.cmd = exec.Command(binary(t), "run", "--config", file, "--log-format", "json")
 	p.cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+region, "AWS_ACCESS_KEY_ID=test",
 		"AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true")
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -26,8 +26,18 @@ func TestCountersSurviveKills(t *testing.T) {
 	if testing.Short() {
 		t.Fatal("minutes are real here: run without -short")
 	}
+	for name, wait := range killPoints() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			countsThroughKill(t, wait, launch)
+		})
+	}
+}
+
+// killPoints wait for a step of a counter's way, or for a random time.
+func killPoints() map[string]func(*testing.T, *account.Account, *process) {
 	counters := func(c account.Call) bool { return c.Op == "PutMetricData" && mentions(c.Input, "UnplannedStops") }
-	for name, wait := range map[string]func(t *testing.T, a *account.Account, p *process){
+	return map[string]func(t *testing.T, a *account.Account, p *process){
 		"after the record": func(t *testing.T, _ *account.Account, p *process) {
 			eventually(t, "a stop is recorded", time.Minute, func() bool { return len(p.items("/api/v1/stops")) > 0 })
 		},
@@ -67,11 +77,6 @@ func TestCountersSurviveKills(t *testing.T) {
 		},
 		"at a random time":       func(*testing.T, *account.Account, *process) { time.Sleep(rand.N(80 * time.Second)) },
 		"at another random time": func(*testing.T, *account.Account, *process) { time.Sleep(rand.N(80 * time.Second)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			countsThroughKill(t, wait)
-		})
 	}
 }
 
@@ -95,7 +100,8 @@ func mentions(in map[string]any, metric string) bool {
 	return false
 }
 
-func countsThroughKill(t *testing.T, wait func(*testing.T, *account.Account, *process)) {
+func countsThroughKill(t *testing.T, wait func(*testing.T, *account.Account, *process), launch func(t *testing.T, endpoint, region, dir, config string) *process) {
+	t.Helper()
 	binary(t) // built before the account's time begins
 	overrides := maps.Clone(short)
 	overrides["tasks"] = "0"

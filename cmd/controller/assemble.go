@@ -19,14 +19,13 @@ import (
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/otel"
 	"taskwarden/reconciler/registry"
-	"taskwarden/store"
 )
 
 // tailLines is how many log lines are kept with a stop, of those read.
 const tailLines = 20
 
 // assemble turns a configuration into what a controller runs on.
-func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store.Store, r prometheus.Registerer, log *zap.Logger) (reconciler.Options, error) {
+func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s held, r prometheus.Registerer, log *zap.Logger) (reconciler.Options, error) {
 	o, err := settings(cfg)
 	if err != nil {
 		return o, err
@@ -38,7 +37,7 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s store
 		return o, err
 	}
 	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allowList(cfg),
-		classes: classes(cfg), observe: observer(r)}
+		classes: classes(cfg), observe: observer(r), acts: s.acts}
 	o.Home, o.Log, o.Registry = accounts.open(config.Target{Name: "home"}), log, r
 	public := registry.NewPublic(registry.Direct())
 	targets := cfg.Targets
@@ -87,6 +86,7 @@ type accounts struct {
 	allow   fleet.AllowList
 	classes map[cloud.Class]bool
 	observe func(cloud.CallStat)
+	acts    func() (from, until time.Time)
 }
 
 func (a accounts) open(t config.Target) *cloud.Account {
@@ -94,6 +94,7 @@ func (a accounts) open(t config.Target) *cloud.Account {
 		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID,
 		Scope: fleet.Scope{Clusters: t.Clusters, ExcludeClusters: t.ExcludeClusters, Services: t.Services, ExcludeServices: t.ExcludeServices},
 		Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
+		Lease: a.acts,
 	})
 }
 

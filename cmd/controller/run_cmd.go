@@ -17,7 +17,6 @@ import (
 	"taskwarden/console"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
-	"taskwarden/store/bolt"
 )
 
 // gcPercent keeps the process small: what lives is small and steady, and the pages of a look are garbage (docs/performance.md).
@@ -35,6 +34,8 @@ func newRunCmd(a *app) *cobra.Command {
 its verdict, opens and clears findings, puts metrics, and plans or keeps alarms.
 The configuration is read again on SIGHUP and when the file changes; controller,
 store and server need a restart. A bad new file leaves the old one in force.
+With store.type dynamodb any number of replicas may run: one owns the table and works,
+the others stand by and take over within 15 seconds (docs/store.md).
 With --record it also writes what it sees, masked, for replay: FILE and at most three
 older ones, FILE.1 to FILE.3, of about 64 MiB each (docs/replay.md).`,
 		Args: cobra.NoArgs,
@@ -65,25 +66,26 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	db, err := bolt.Open(cfg.Store.Path, bolt.Options{})
+	base, err := a.awsConfig(ctx)
 	if err != nil {
 		return err
 	}
-	base, err := a.awsConfig(ctx)
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
 	process := prometheus.NewRegistry()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
-	g := &generations{a: a, file: file, source: source, log: log, base: base, store: db, process: process, reloads: newReloads(process)}
+	var writer *recording.Writer
 	if record != "" {
-		if g.writer, err = newWriter(record, log); err != nil {
-			return errors.Join(err, db.Close())
+		if writer, err = newWriter(record, log); err != nil {
+			return err
 		}
-		defer g.writer.Close()
+		defer writer.Close()
 	}
+	keeper, err := openKeeper(ctx, cfg, base, log, process)
+	if err != nil {
+		return err
+	}
+	g := &generations{a: a, file: file, source: source, log: log, base: base, keeper: keeper, process: process, reloads: newReloads(process), writer: writer}
 	server := console.Server(listener.Addr().String(), console.New(console.Options{
-		Source: g.current, Orders: &g.orders, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
+		Source: g.current, Standby: keeper.waiting, Orders: &g.orders, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
 	}))
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
@@ -92,7 +94,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	err = g.run(ctx, cfg, served)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
 	defer cancel()
-	err = errors.Join(err, server.Shutdown(stop), db.Close())
+	err = errors.Join(err, server.Shutdown(stop), g.close())
 	log.Info("stopped", zap.Error(err))
 	return err
 }

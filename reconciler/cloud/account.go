@@ -37,6 +37,9 @@ type Options struct {
 	Budgets    *Budgets       // nil: its own, with the default share
 	AllowList  fleet.AllowList
 	Observe    func(CallStat) // told of each attempt, from many goroutines; may be nil
+	// Lease gives the span in which this process may act (package store/lease): writes wait for its beginning and end within
+	// it, or are not sent. nil: this process is alone.
+	Lease func() (from, until time.Time)
 	// Events is told of each service's newest events as they are read, newest first, from many goroutines. nil: they are
 	// dropped with the page, as whoever sweeps for ever wants it.
 	Events func(serviceARN string, events []fleet.ServiceEvent)

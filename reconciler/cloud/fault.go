@@ -77,6 +77,10 @@ func faultOf(ctx context.Context, op Operation, region string, err error) error 
 		}
 		return f
 	}
+	if outside, ok := errors.AsType[*OutsideLease](err); ok {
+		f.Err = outside // passing trouble: the next owner goes on, or this one once it has the lease again
+		return f
+	}
 	if lacking, ok := errors.AsType[*CredentialsError](err); ok {
 		return ofCredentials(f, lacking)
 	}

@@ -50,6 +50,11 @@ func (g guard) install(stack *middleware.Stack) error {
 			return err
 		}
 	}
+	if c.leased() {
+		if err := stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("taskwarden.Lease", c.last), middleware.After); err != nil {
+			return err
+		}
+	}
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("taskwarden.Pace", c.pace), "Signing", middleware.Before)
 }
 
@@ -82,6 +87,9 @@ func (c *guardedCall) pace(ctx context.Context, in middleware.FinalizeInput, nex
 	out middleware.FinalizeOutput, md middleware.Metadata, err error,
 ) {
 	asked := time.Now()
+	if err := c.settle(ctx); err != nil {
+		return out, md, err
+	}
 	b := c.account.budgets.bucket(c.account.account, c.region, c.op.Bucket)
 	release, err := b.take(ctx)
 	if err != nil {
@@ -115,11 +123,19 @@ func (c *guardedCall) observe(s CallStat) {
 func (c *guardedCall) send(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	middleware.FinalizeOutput, middleware.Metadata, error,
 ) {
-	within, cancel := context.WithTimeoutCause(ctx, attemptTimeout, errNoAnswer)
+	leased, end, err := c.within(ctx)
+	if err != nil {
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+	}
+	defer end()
+	within, cancel := context.WithTimeoutCause(leased, attemptTimeout, errNoAnswer)
 	defer cancel()
 	out, md, err := next.HandleFinalize(within, in)
 	if err != nil && ctx.Err() == nil && within.Err() != nil {
 		err = errNoAnswer
+		if leased.Err() != nil {
+			err = context.Cause(leased)
+		}
 	}
 	return out, md, err
 }

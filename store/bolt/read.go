@@ -91,6 +91,23 @@ func (s *Store) scan(ctx context.Context, b *bbolt.Bucket, sp span) ([]store.Ite
 	return items, nil
 }
 
+// Kinds is store.Store's.
+func (s *Store) Kinds(ctx context.Context) ([]string, error) {
+	var kinds []string
+	err := s.view(ctx, func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			if name[0] != '_' {
+				kinds = append(kinds, string(name))
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list kinds: %w", err)
+	}
+	return kinds, nil
+}
+
 // view runs fn in a read transaction.
 func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 	if err := s.enter(ctx); err != nil {

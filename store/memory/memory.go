@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +153,15 @@ func (s *Store) write(w store.Write, version uint64) {
 func copied(it store.Item) store.Item {
 	it.Body = bytes.Clone(it.Body)
 	return it
+}
+
+// Kinds lists the kinds that were ever written.
+func (s *Store) Kinds(ctx context.Context) ([]string, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.kinds)), nil
 }
 
 // Close ends the store; what it held is gone.

@@ -119,6 +119,29 @@ func testKinds(t *testing.T, b *bench) {
 	longer.wantConflict(t, store.Conflict{Key: "k", If: store.Absent, Found: 1}, b.put("k", "", store.Absent, 0), longer.put("k", "", store.Absent, 0))
 }
 
+func testListed(t *testing.T, b *bench) {
+	kinds := []string{b.kind + "-a", b.kind + "-b", b.kind + "-c"}
+	for _, kind := range []string{kinds[2], kinds[0], kinds[1]} {
+		w := b.put("k", "v", store.Any, 0)
+		w.Kind = kind
+		b.commit(t, w)
+	}
+	got, err := b.Kinds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSorted(got) {
+		t.Errorf("kinds are not in order: %q", got)
+	}
+	got = slices.DeleteFunc(got, func(k string) bool { return !strings.HasPrefix(k, b.kind+"-") }) // others' tests may share the store
+	if diff := cmp.Diff(kinds, got); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
+	}
+	if _, err := b.Kinds(canceled(t)); err == nil {
+		t.Error("kinds with an ended context: no error")
+	}
+}
+
 // expiring is a write that expires d from now.
 func (b *bench) expiring(key string, d time.Duration) store.Write {
 	w := b.put(key, key, store.Any, 0)

@@ -24,6 +24,7 @@ import (
 
 	"taskwarden/reconciler/cloud"
 	"taskwarden/test/account"
+	"taskwarden/test/peer"
 )
 
 const (
@@ -123,7 +124,7 @@ func scenario() account.Scenario {
 // theirs makes the same world through the API.
 func theirs(t *testing.T, now time.Time) *side {
 	t.Helper()
-	s := connect(t, peer(t), now)
+	s := connect(t, peer.MiniStack(t, accountID, region), now)
 	for _, c := range []string{"prod", "wide", "empty"} {
 		must(t)(s.ecs.CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: &c}))
 	}

@@ -20,7 +20,6 @@ var missing = []capability{
 	{path: "watch.events.queueUrl", wanted: func(c Config) bool { return c.Watch.Events.QueueURL != "" }, what: "a queue of events", use: "leave events out; every watch.resync polls"},
 	{path: "detect.logs.locations[].stream", entries: searched, what: "searching the group, as without a stream,", use: `give a stream, as "{container}/{task}"`},
 	{path: "alarms.muteDuringRollout", wanted: func(c Config) bool { return c.Alarms.MuteDuringRollout }, what: "true", use: "use false"},
-	{path: "store.type", wanted: func(c Config) bool { return c.Store.Type == StoreDynamoDB }, what: "dynamodb", use: `use "bolt"`},
 }
 
 // searched lists the locations whose stream would have to be searched for.

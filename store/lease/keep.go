@@ -1,0 +1,81 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// margin is taken off an owner's time: what two machines' clocks may drift apart within Lasts, by far.
+func margin(lasts time.Duration) time.Duration { return lasts / 20 }
+
+// hold begins a lease that was taken by a call sent at sent, and keeps it renewed.
+func hold(r Register, o Options, epoch uint64, sent, from time.Time) *Lease {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &Lease{register: r, o: o, epoch: epoch, from: from, until: sent.Add(o.Lasts - margin(o.Lasts)),
+		done: make(chan struct{}), stop: stop, stopped: make(chan struct{})}
+	go l.keep(ctx)
+	return l
+}
+
+// keep renews every third of the time, more often while that fails, and ends the lease when its time is over.
+func (l *Lease) keep(ctx context.Context) {
+	defer close(l.stopped)
+	var failed error
+	for wait := l.o.Lasts / 3; sleep(ctx, l.until, wait); {
+		sent := time.Now()
+		err := l.renew(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			l.extend(sent)
+			wait, failed = l.o.Lasts/3, nil
+		case errors.Is(err, ErrChanged):
+			l.Lose(errors.New("another process took it"))
+			return
+		default:
+			wait, failed = l.o.Lasts/12, err
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+	case failed != nil:
+		l.Lose(fmt.Errorf("it could not be renewed within %s: %w", l.o.Lasts, failed))
+	default:
+		l.Lose(errors.New("this process, or its machine, stood still for longer than the lease lasts"))
+	}
+}
+
+func (l *Lease) renew(ctx context.Context) error {
+	within, cancel := context.WithDeadlineCause(ctx, earlier(l.until, time.Now().Add(l.o.Lasts/3)), errors.New("no answer in time"))
+	defer cancel()
+	return l.register.Renew(within, l.epoch)
+}
+
+// extend notes a renewal. Only keep changes until.
+func (l *Lease) extend(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = sent.Add(l.o.Lasts - margin(l.o.Lasts))
+}
+
+// sleep waits for d but not beyond until; false when ctx ended or until is over.
+func sleep(ctx context.Context, until time.Time, d time.Duration) bool {
+	timer := time.NewTimer(min(d, time.Until(until)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return time.Now().Before(until)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,303 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// table is a register in memory, with the conditional writes of a real one.
+type table struct {
+	mu    sync.Mutex
+	claim Claim
+	fence uint64
+}
+
+func (r *table) Read(context.Context) (Claim, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.claim, nil
+}
+
+func (r *table) Take(_ context.Context, was, is Claim) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.claim.Epoch != was.Epoch || r.claim.Beat != was.Beat {
+		return ErrChanged
+	}
+	r.claim, r.fence = is, is.Epoch
+	return nil
+}
+
+func (r *table) Renew(_ context.Context, epoch uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.claim.Epoch != epoch {
+		return ErrChanged
+	}
+	r.claim.Beat++
+	return nil
+}
+
+func (r *table) GiveBack(_ context.Context, epoch uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.claim.Epoch != epoch {
+		return ErrChanged
+	}
+	r.claim.Holder = ""
+	return nil
+}
+
+// line is one process's way to the table. It may be cut, and be slow each way.
+type line struct {
+	*table
+	mu    sync.Mutex
+	cut   bool
+	delay func() time.Duration
+}
+
+var errCut = errors.New("cut")
+
+func (l *line) set(cut bool) { l.mu.Lock(); defer l.mu.Unlock(); l.cut = cut }
+
+func (l *line) pass(ctx context.Context, do func() error) error {
+	for _, step := range []func() error{do, func() error { return nil }} {
+		var d time.Duration
+		if l.delay != nil {
+			d = l.delay()
+		}
+		l.mu.Lock()
+		cut := l.cut
+		l.mu.Unlock()
+		if cut { // nothing comes back
+			<-ctx.Done()
+			return fmt.Errorf("%w: %w", errCut, ctx.Err())
+		}
+		if d > 0 && !sleep(ctx, time.Now().Add(d+1), d) {
+			return ctx.Err()
+		}
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *line) Read(ctx context.Context) (c Claim, err error) {
+	err = l.pass(ctx, func() (err error) { c, err = l.table.Read(ctx); return err })
+	return c, err
+}
+func (l *line) Take(ctx context.Context, was, is Claim) error {
+	return l.pass(ctx, func() error { return l.table.Take(ctx, was, is) })
+}
+func (l *line) Renew(ctx context.Context, epoch uint64) error {
+	return l.pass(ctx, func() error { return l.table.Renew(ctx, epoch) })
+}
+func (l *line) GiveBack(ctx context.Context, epoch uint64) error {
+	return l.pass(ctx, func() error { return l.table.GiveBack(ctx, epoch) })
+}
+
+func mustAcquire(t *testing.T, r Register, o Options) *Lease {
+	t.Helper()
+	l, err := Acquire(t.Context(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func acts(l *Lease) bool {
+	from, until := l.Acts()
+	now := time.Now()
+	return !now.Before(from) && now.Before(until)
+}
+
+func TestGivenBackIsTakenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &table{}
+		a := mustAcquire(t, r, Options{ID: "c", Holder: "a"})
+		if !acts(a) {
+			t.Error("the first owner ever may not act at once")
+		}
+		start := time.Now()
+		var told []string
+		go func() {
+			time.Sleep(20 * time.Second)
+			if err := a.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		b := mustAcquire(t, r, Options{ID: "c", Holder: "b", Waiting: func(h string, err error) { told = append(told, fmt.Sprint(h, err)) }})
+		if took := time.Since(start); took < 20*time.Second || took > 20*time.Second+DefaultPoll {
+			t.Errorf("taken after %s", took)
+		}
+		if acts(a) || !acts(b) || b.Epoch() != a.Epoch()+1 || fmt.Sprint(told) != "[a<nil>]" {
+			t.Errorf("a acts: %v, b acts: %v, epochs %d and %d, told %v", acts(a), acts(b), a.Epoch(), b.Epoch(), told)
+		}
+		<-a.Done()
+		if err := b.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A lost owner is replaced within Lasts and two looks; it knows by itself before, and the next one lets its last calls end.
+func TestLostOwnerIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &table{}
+		way := &line{table: r}
+		a := mustAcquire(t, way, Options{ID: "c", Holder: "a"})
+		took := make(chan *Lease)
+		go func() {
+			b, err := Acquire(t.Context(), r, Options{ID: "c", Holder: "b"})
+			if err != nil {
+				t.Error(err)
+			}
+			took <- b
+		}()
+		time.Sleep(time.Minute + 100*time.Millisecond)
+		way.set(true)
+		start := time.Now()
+		<-a.Done()
+		if since := time.Since(start); since > DefaultLasts || !errors.Is(a.Err(), ErrLost) {
+			t.Errorf("the owner noticed after %s: %v", since, a.Err())
+		}
+		b := <-took
+		since := time.Since(start)
+		t.Logf("taken after %s", since)
+		if since > DefaultLasts+2*DefaultPoll {
+			t.Errorf("taken after %s", since)
+		}
+		if acts(b) {
+			t.Error("the next owner may act while calls of the lost one may still arrive")
+		}
+		time.Sleep(DefaultSettle)
+		if !acts(b) {
+			t.Error("the next owner may never act")
+		}
+		if err := errors.Join(a.Release(t.Context()), b.Release(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A register that fails for less than the lease lasts ends nothing.
+func TestShortTroubleIsOutlived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &line{table: &table{}}
+		l := mustAcquire(t, way, Options{ID: "c", Holder: "a"})
+		for range 20 {
+			time.Sleep(10 * time.Second)
+			way.set(true)
+			time.Sleep(DefaultLasts / 3)
+			way.set(false)
+		}
+		if !acts(l) {
+			t.Errorf("lost: %v", l.Err())
+		}
+		if err := l.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestForeignAndHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &table{}
+		a := mustAcquire(t, r, Options{ID: "c", Holder: "a"})
+		if _, err := Acquire(t.Context(), r, Options{ID: "other", Holder: "b"}); !errors.Is(err, ErrForeign) {
+			t.Errorf("error %v, want ErrForeign", err)
+		}
+		start := time.Now()
+		if _, err := Acquire(t.Context(), r, Options{Holder: "copy", NoWait: true}); !errors.Is(err, ErrHeld) || time.Since(start) > 4*time.Second {
+			t.Errorf("after %s: error %v, want ErrHeld", time.Since(start), err)
+		}
+		a.Lose(errors.New("killed")) // its renewing ends without giving back
+		a.stop()
+		copying := mustAcquire(t, r, Options{Holder: "copy", NoWait: true})
+		if err := copying.Release(t.Context()); err != nil || r.claim.ID != "c" {
+			t.Errorf("claim %+v, error %v", r.claim, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b := mustAcquire(t, r, Options{ID: "c", Holder: "b"})
+		if _, err := Acquire(ctx, r, Options{ID: "c", Holder: "d"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if err := b.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNeverTwoOwners draws processes that are cut off, slow, and come back: at no time may two of them act, and each owner's
+// epoch is higher than the one before.
+func TestNeverTwoOwners(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		delays := rapid.SliceOfN(rapid.IntRange(0, 1500), 50, 50).Draw(rt, "delays")
+		cuts := rapid.SliceOfN(rapid.IntRange(0, 20), 20, 20).Draw(rt, "cuts")
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			r, next := &table{}, 0
+			var mu sync.Mutex
+			var owners []*Lease
+			var wg sync.WaitGroup
+			lines := make([]*line, 3)
+			for i := range lines {
+				lines[i] = &line{table: r, delay: func() time.Duration {
+					mu.Lock()
+					defer mu.Unlock()
+					next++
+					return time.Duration(delays[next%len(delays)]) * time.Millisecond
+				}}
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						l, err := Acquire(ctx, lines[i], Options{ID: "c", Holder: fmt.Sprint(i), Settle: 1}) // or the wait would hide that two own it
+						if err != nil {
+							return
+						}
+						mu.Lock()
+						if n := len(owners); n > 0 && owners[n-1].Epoch() >= l.Epoch() {
+							t.Errorf("epoch %d after %d", l.Epoch(), owners[n-1].Epoch())
+						}
+						owners = append(owners, l)
+						mu.Unlock()
+						select {
+						case <-l.Done():
+						case <-ctx.Done():
+						}
+						stop, end := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+						_ = l.Release(stop) // a line may be cut
+						end()
+					}
+				})
+			}
+			for i, s := range cuts {
+				lines[i%3].set(i%2 == 0)
+				for range s * 10 {
+					time.Sleep(100 * time.Millisecond)
+					mu.Lock()
+					var acting []uint64
+					for _, l := range owners {
+						if acts(l) {
+							acting = append(acting, l.Epoch())
+						}
+					}
+					mu.Unlock()
+					if len(acting) > 1 {
+						t.Fatalf("owners of epochs %v act at one time", acting)
+					}
+				}
+			}
+			cancel()
+			wg.Wait()
+		})
+	})
+}
