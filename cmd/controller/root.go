@@ -102,6 +102,7 @@ view was incomplete, 64 wrong usage, 78 bad configuration.`,
 		newResumeCmd(a),
 		newHealthCmd(a),
 		newConfigCmd(a),
+		newIAMPolicyCmd(a),
 		newVersionCmd(a),
 	)
 	markVerbs(root)

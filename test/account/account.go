@@ -34,10 +34,11 @@ type Account struct {
 	counts   map[string]int
 	requests uint64
 	denied   []string
-	levels   map[string]*level // of the request limits' buckets; nil: no limits
-	topics   map[string]Topic  // SNS's, by ARN
-	sessions map[string]string // by access key, the ARN of the assumed role's session
-	signer   string            // the access key of the call that is being answered
+	enforced map[string]*Enforcement // by role
+	levels   map[string]*level       // of the request limits' buckets; nil: no limits
+	topics   map[string]Topic        // SNS's, by ARN
+	sessions map[string]string       // by access key, the ARN of the assumed role's session
+	signer   string                  // the access key of the call that is being answered
 	gates    []*gate
 	faults   []*Injection
 	stops    []Stop
