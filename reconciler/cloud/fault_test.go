@@ -47,7 +47,7 @@ func TestADenialNamesWhatIsMissing(t *testing.T) {
 	op, _ := operationOf("ecs", "RegisterTaskDefinition")
 	for message, want := range map[string]string{
 		"User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/x because no identity-based policy allows the iam:PassRole action": "iam:PassRole",
-		"User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: SNS:GetTopicAttributes on resource: x":                                                                          "sns:GetTopicAttributes",
+		"User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: SNS:GetTopicAttributes on resource: x":                                                                           "sns:GetTopicAttributes",
 		"Access denied.": "ecs:RegisterTaskDefinition",
 	} {
 		err := faultOf(t.Context(), op, "us-east-1", &smithy.GenericAPIError{Code: "AccessDeniedException", Message: message})
