@@ -23,7 +23,7 @@ build: ## bin/controller and bin/account (the simulated AWS account)
 demo: build ## the incident in a simulated account, seen by the real binary (under two minutes)
 	go run ./test/demo -controller bin/controller
 
-test: bin/ministack ## every test, with the race detector; then the linters' core: gofmt and vet
+test: bin/ministack bin/cfn-lint bin/checkov ## every test, with the race detector; then the linters' core: gofmt and vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go test -race -timeout 30m $$(go list ./... | grep -vE '$(ALONE)')
@@ -34,13 +34,28 @@ test: bin/ministack ## every test, with the race detector; then the linters' cor
 # MiniStack is the independent peer of test/conformance (docs/conformance.md). cbor2 is what it needs to speak CloudWatch's protocol and does not list.
 bin/ministack: bin/ministack/bin/ministack
 
-bin/ministack/bin/ministack:
-	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		apt-get update -qq && apt-get install -y -qq python3 python3-venv; } || \
-		{ echo "Python 3.10 or newer with venv is needed for the tests (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+bin/ministack/bin/ministack: | python
 	rm -rf bin/ministack && python3 -m venv bin/ministack
 	bin/ministack/bin/pip install --quiet --disable-pip-version-check cbor2==6.3.0
 	bin/ministack/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+
+# The linters of deploy/'s templates (test/deploy): CloudFormation's own schemas, and security.
+bin/cfn-lint: bin/cfn-lint/bin/cfn-lint
+bin/checkov: bin/checkov/bin/checkov
+
+bin/cfn-lint/bin/cfn-lint: | python
+	rm -rf bin/cfn-lint && python3 -m venv bin/cfn-lint
+	bin/cfn-lint/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.58.0
+
+bin/checkov/bin/checkov: | python
+	rm -rf bin/checkov && python3 -m venv bin/checkov
+	bin/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+.PHONY: python
+python:
+	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq python3 python3-venv; } || \
+		{ echo "Python 3.10 or newer with venv is needed for the tests (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
 
 lint: $(TOOLS)/golangci-lint ## the linters of .golangci.yml
 	$(TOOLS)/golangci-lint run ./...
@@ -48,7 +63,7 @@ lint: $(TOOLS)/golangci-lint ## the linters of .golangci.yml
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-cover: bin/ministack ## test coverage by package
+cover: bin/ministack bin/cfn-lint bin/checkov ## test coverage by package
 	go test -coverprofile=coverage.out ./... && go tool cover -func=coverage.out | tail -n 1
 
 bench: ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
