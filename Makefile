@@ -11,10 +11,10 @@ TOOLS   := $(CURDIR)/bin/tools
 ALONE  := /reconciler/rollout$$|taskwarden/test$$
 RACING := TestFaultMatrix$$|TestCountersSurviveKills|TestRunSaysWhatIsWrong|TestTheFixIsRolledOut
 
-.PHONY: help build demo test lint cover bench clean
+.PHONY: help build demo test lint cover bench release reproduce vulncheck clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 build: ## bin/controller and bin/account (the simulated AWS account)
 	go build -ldflags '$(LDFLAGS)' -o bin/controller ./cmd/controller
@@ -69,6 +69,26 @@ cover: bin/ministack bin/cfn-lint bin/checkov ## test coverage by package
 bench: ## benchmarks, beside the limits and the peers' figures of docs/performance.md (under three minutes)
 	go test -p 1 -run '^$$' -bench . -benchmem -benchtime 300ms $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 	@awk '/^## /{on=/Beside the peers/} on' docs/performance.md
+
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+
+release: $(TOOLS)/cyclonedx-gomod $(TOOLS)/go-licenses ## bin/release: binaries, bills of materials, licences, checksums (docs/release.md)
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' TOOLS='$(TOOLS)' deploy/release.sh
+
+reproduce: ## build bin/release's binaries again, elsewhere and without a cache, and compare
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' deploy/reproduce.sh
+
+vulncheck: $(TOOLS)/govulncheck ## known vulnerabilities in what the controller calls
+	@TOOLS='$(TOOLS)' deploy/vulncheck.sh
+
+$(TOOLS)/cyclonedx-gomod:
+	GOBIN=$(TOOLS) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+
+$(TOOLS)/go-licenses:
+	GOBIN=$(TOOLS) go install github.com/google/go-licenses@v1.6.0
+
+$(TOOLS)/govulncheck:
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
 clean: ## remove what was built
 	rm -rf bin coverage.out
