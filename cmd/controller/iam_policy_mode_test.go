@@ -63,7 +63,6 @@ remediation:
 // modeWorld is a simulated account with a controller in it that is wired as the binary wires it.
 type modeWorld struct {
 	account *account.Account
-	cw      *cloudwatch.Client
 	c       *reconciler.Controller
 	logs    *observed.ObservedLogs
 	stop    func()
@@ -71,7 +70,7 @@ type modeWorld struct {
 
 // modeAccount is the incident after two days, as a fix may meet it, with one alarm of ours that nothing needs any more, and
 // one of somebody else.
-func modeAccount(t *testing.T) (*account.Account, *cloudwatch.Client) {
+func modeAccount(t *testing.T) *account.Account {
 	t.Helper()
 	s := scenario(t, "incident", map[string]string{"history": "48h"})
 	const person = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_PowerUser_0123456789abcdef/alice"
@@ -100,7 +99,7 @@ func modeAccount(t *testing.T) (*account.Account, *cloudwatch.Client) {
 			t.Fatal(err)
 		}
 	}
-	return a, cw
+	return a
 }
 
 // modeConfig is the SDK's configuration for a caller of the account.
@@ -261,7 +260,7 @@ func TestAPolicyIsEnoughAndNoMore(t *testing.T) {
 		t.Run(string(u.mode), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, _ := modeAccount(t)
+				a := modeAccount(t)
 				p, text := printed(t, "--for", string(u.mode))
 				e, err := a.Enforce("taskwarden", text)
 				if err != nil {
@@ -306,7 +305,7 @@ func TestALackingActionIsNamed(t *testing.T) {
 }
 
 func lacking(t *testing.T, u usage, action string) {
-	a, _ := modeAccount(t)
+	a := modeAccount(t)
 	text, err := json.Marshal(permission.Document(permission.Scope{}, u.mode).Without(action))
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +328,7 @@ func TestScanUnderItsPolicy(t *testing.T) {
 	t.Run("whole", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			a, _ := modeAccount(t)
+			a := modeAccount(t)
 			e, err := a.Enforce("taskwarden", text)
 			if err != nil {
 				t.Fatal(err)
@@ -348,7 +347,7 @@ func TestScanUnderItsPolicy(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, _ := modeAccount(t)
+				a := modeAccount(t)
 				less, err := json.Marshal(p.Without(action))
 				if err != nil {
 					t.Fatal(err)
@@ -374,7 +373,7 @@ func TestTheHomeAccountNeedsLittle(t *testing.T) {
 		t.Run(string(u.mode), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, _ := modeAccount(t)
+				a := modeAccount(t)
 				enforce := func(name string, p permission.Policy) *account.Enforcement {
 					text, err := json.Marshal(p)
 					if err != nil {

@@ -49,64 +49,78 @@ func (a *Account) context(req wire.Request) map[string]string {
 	return nil
 }
 
-// resources is what IAM says the action is on: "*" where it takes none.
+// resources is what IAM says the action is on: "*" where it takes none, or where the call names none.
 func (a *Account) resources(req wire.Request) []string {
-	in := req.Input
-	cluster := last(in.String("cluster"))
-	within := func(kind string, names ...string) []string {
-		var out []string
-		for _, n := range names {
-			if !strings.HasPrefix(n, "arn:") {
-				n = a.arn("ecs", kind+"/"+cluster+"/"+n)
-			}
-			out = append(out, n)
+	if find := on[req.Service+":"+req.Op]; find != nil {
+		if out := find(a, req.Input); len(out) > 0 {
+			return out
 		}
-		return out
-	}
-	switch req.Op {
-	case "DescribeClusters":
-		var out []string
-		for _, c := range in.Strings("clusters") {
-			out = append(out, a.arn("ecs", "cluster/"+last(c)))
-		}
-		return orAny(out)
-	case "DescribeServices":
-		return orAny(within("service", in.Strings("services")...))
-	case "DescribeTasks":
-		return orAny(within("task", in.Strings("tasks")...))
-	case "UpdateService", "ListServiceDeployments":
-		return within("service", in.String("service"))
-	case "DescribeServiceDeployments":
-		return orAny(in.Strings("serviceDeploymentArns"))
-	case "DescribeServiceRevisions":
-		return orAny(in.Strings("serviceRevisionArns"))
-	case "GetTopicAttributes":
-		return []string{in.String("TopicArn")}
-	case "PutMetricAlarm":
-		return []string{a.arn("cloudwatch", "alarm:"+in.String("AlarmName"))}
-	case "DeleteAlarms":
-		var out []string
-		for _, name := range in.Strings("AlarmNames") {
-			out = append(out, a.arn("cloudwatch", "alarm:"+name))
-		}
-		return orAny(out)
-	case "TagResource", "ListTagsForResource":
-		if req.Service == "cloudwatch" {
-			return []string{in.String("ResourceARN")}
-		}
-	case "GetLogEvents":
-		return []string{a.arn("logs", "log-group:"+in.String("logGroupName")+":log-stream:"+in.String("logStreamName"))}
-	case "DescribeLogStreams", "FilterLogEvents":
-		return []string{a.arn("logs", "log-group:"+in.String("logGroupName")+":*")}
-	case "AssumeRole":
-		return []string{in.String("RoleArn")}
 	}
 	return []string{"*"}
 }
 
-func orAny(resources []string) []string {
-	if len(resources) == 0 {
-		return []string{"*"}
+// on finds the resources of those actions that take some.
+var on = map[string]func(*Account, wire.Input) []string{
+	"ecs:DescribeClusters": func(a *Account, in wire.Input) []string {
+		return arnsOf(in.Strings("clusters"), func(c string) string { return a.arn("ecs", "cluster/"+last(c)) })
+	},
+	"ecs:DescribeServices":           within("service", "services"),
+	"ecs:DescribeTasks":              within("task", "tasks"),
+	"ecs:UpdateService":              within("service", "service"),
+	"ecs:ListServiceDeployments":     within("service", "service"),
+	"ecs:DescribeServiceDeployments": func(_ *Account, in wire.Input) []string { return in.Strings("serviceDeploymentArns") },
+	"ecs:DescribeServiceRevisions":   func(_ *Account, in wire.Input) []string { return in.Strings("serviceRevisionArns") },
+	"sns:GetTopicAttributes":         named("TopicArn"),
+	"sts:AssumeRole":                 named("RoleArn"),
+	"cloudwatch:TagResource":         named("ResourceARN"),
+	"cloudwatch:ListTagsForResource": named("ResourceARN"),
+	"cloudwatch:PutMetricAlarm":      alarmsNamed("AlarmName"),
+	"cloudwatch:DeleteAlarms":        alarmsNamed("AlarmNames"),
+	"logs:DescribeLogStreams":        streamsOf,
+	"logs:FilterLogEvents":           streamsOf,
+	"logs:GetLogEvents": func(a *Account, in wire.Input) []string {
+		return []string{a.arn("logs", "log-group:"+in.String("logGroupName")+":log-stream:"+in.String("logStreamName"))}
+	},
+}
+
+// values reads a member that is a string or a list of them.
+func values(in wire.Input, member string) []string {
+	if one := in.String(member); one != "" {
+		return []string{one}
 	}
-	return resources
+	return in.Strings(member)
+}
+
+func arnsOf(in []string, f func(string) string) []string {
+	var out []string
+	for _, s := range in {
+		out = append(out, f(s))
+	}
+	return out
+}
+
+// within are ECS resources below a cluster, given by name, id or ARN.
+func within(kind, member string) func(*Account, wire.Input) []string {
+	return func(a *Account, in wire.Input) []string {
+		return arnsOf(values(in, member), func(name string) string {
+			if strings.HasPrefix(name, "arn:") {
+				return name
+			}
+			return a.arn("ecs", kind+"/"+last(in.String("cluster"))+"/"+name)
+		})
+	}
+}
+
+func named(member string) func(*Account, wire.Input) []string {
+	return func(_ *Account, in wire.Input) []string { return values(in, member) }
+}
+
+func alarmsNamed(member string) func(*Account, wire.Input) []string {
+	return func(a *Account, in wire.Input) []string {
+		return arnsOf(values(in, member), func(name string) string { return a.arn("cloudwatch", "alarm:"+name) })
+	}
+}
+
+func streamsOf(a *Account, in wire.Input) []string {
+	return []string{a.arn("logs", "log-group:"+in.String("logGroupName")+":*")}
 }
