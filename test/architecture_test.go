@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"reconciler/scan":          {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/cloud":         {"reconciler/fleet", "reconciler/alarm"},
 	"reconciler/registry":      {"reconciler/fleet"},
+	"reconciler/permission":    {"reconciler/cloud"},
 	"reconciler/recording":     {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
 	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/rollout", "reconciler/recording", "store", "store/memory"},
 	"store":                    {},

@@ -104,6 +104,7 @@ view was incomplete, 64 wrong usage, 78 bad configuration.`,
 		newExportCmd(a),
 		newHealthCmd(a),
 		newConfigCmd(a),
+		newIAMPolicyCmd(a),
 		newVersionCmd(a),
 	)
 	markVerbs(root)

@@ -361,11 +361,12 @@ func Ask(all []Have, places []Place, own func(name string) bool) Asked {
 	w, out := watchedOf(places), Asked{Metrics: map[[2]string][]Series{}}
 	for _, h := range all {
 		_, concerned := w.concern(h)
-		if !concerned && !own(h.Name) && h.Rule == "" {
+		s, plain := h.series()
+		twin := plain && s.Namespace == Namespace && (s.Metric == HeartbeatName || s.Metric == SweepAge) // may stand for one of ours
+		if !concerned && !own(h.Name) && h.Rule == "" && !twin {
 			continue
 		}
 		out.Topics = append(out.Topics, without(Topics([]Have{h}), out.Topics)...)
-		s, plain := h.series()
 		if !plain || s.Namespace == Namespace || metrics[s.Namespace][s.Metric].sparse {
 			continue
 		}

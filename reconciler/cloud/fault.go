@@ -1,10 +1,12 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -103,6 +105,9 @@ func ofCredentials(f *fleet.Fault, lacking *CredentialsError) error {
 
 func ofAnswer(f *fleet.Fault, api smithy.APIError) {
 	f.Class = classOf(api)
+	if errors.Is(f.Class, fleet.ErrDenied) {
+		f.Action = cmp.Or(actionIn(api.ErrorMessage()), f.Action)
+	}
 	text := api.ErrorCode()
 	if m := api.ErrorMessage(); m != "" {
 		text += ": " + m
@@ -111,6 +116,18 @@ func ofAnswer(f *fleet.Fault, api smithy.APIError) {
 		text = "AWS did not accept the credentials (" + text + "): renew them (aws sso login, a new session) or choose others with AWS_PROFILE"
 	}
 	f.Err = &said{text, f.Err}
+}
+
+// lacked is how IAM words a denial. It may lack another action than the operation's own: iam:PassRole for a registration.
+var lacked = regexp.MustCompile(`not authorized to perform: ([A-Za-z0-9-]+):([A-Za-z0-9]+)`)
+
+// actionIn is the action that a denial names, "" for none. SNS writes its prefix in capitals.
+func actionIn(message string) string {
+	m := lacked.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	return strings.ToLower(m[1]) + ":" + m[2]
 }
 
 func classOf(api smithy.APIError) error {

@@ -42,6 +42,21 @@ func TestClassesOfErrors(t *testing.T) {
 	}
 }
 
+// IAM may miss another action than the call's own, and says which; SNS writes its prefix in capitals.
+func TestADenialNamesWhatIsMissing(t *testing.T) {
+	op, _ := operationOf("ecs", "RegisterTaskDefinition")
+	for message, want := range map[string]string{
+		"User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/x because no identity-based policy allows the iam:PassRole action": "iam:PassRole",
+		"User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: SNS:GetTopicAttributes on resource: x":                                                                           "sns:GetTopicAttributes",
+		"Access denied.": "ecs:RegisterTaskDefinition",
+	} {
+		err := faultOf(t.Context(), op, "us-east-1", &smithy.GenericAPIError{Code: "AccessDeniedException", Message: message})
+		if got := fleet.DeniedAction(err); got != want || !strings.HasSuffix(err.Error(), "allow the IAM action "+want) {
+			t.Errorf("%s: %s, %v", message, got, err)
+		}
+	}
+}
+
 func TestATaskDefinitionThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := world(t, account.Bulk(1, 1, 1))

@@ -136,22 +136,6 @@ func TestCallsOutsideTheTableAreRefused(t *testing.T) {
 	})
 }
 
-func TestPolicyFor(t *testing.T) {
-	want := []string{
-		"cloudformation:DescribeStackResources", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
-		"cloudwatch:ListTagsForResource", "ecr:BatchGetImage", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
-		"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters", "ecs:ListServiceDeployments",
-		"ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks", "logs:DescribeLogStreams", "logs:GetLogEvents",
-		"sns:GetTopicAttributes",
-	}
-	if diff := cmp.Diff(want, PolicyFor(Evidence, Read)); diff != "" {
-		t.Errorf("policy (-want +got):\n%s", diff)
-	}
-	if got := PolicyFor(); len(got) > 0 {
-		t.Errorf("no class needs %v", got)
-	}
-}
-
 func TestRetries(t *testing.T) {
 	data := []alarm.Datum{{Metric: "UnplannedStops", Value: 1, Unit: "Count"}}
 	put := func(ctx context.Context, a *Account) error {

@@ -1,7 +1,5 @@
 package cloud
 
-import "slices"
-
 // Class groups calls by what the user must have switched on for them to be sent.
 type Class string
 
@@ -103,18 +101,6 @@ func Buckets() []Bucket {
 		{"topics-read", 5, 5, false},
 		{"sts", 5, 5, false},
 	}
-}
-
-// PolicyFor is the sorted list of IAM actions that the classes need.
-func PolicyFor(classes ...Class) []string {
-	var actions []string
-	for _, o := range Operations() {
-		if slices.Contains(classes, o.Class) {
-			actions = append(actions, o.Action)
-		}
-	}
-	slices.Sort(actions)
-	return slices.Compact(actions)
 }
 
 func operationOf(service, name string) (Operation, bool) {

@@ -34,12 +34,13 @@ type Account struct {
 	counts   map[string]int
 	requests uint64
 	denied   []string
-	levels   map[string]*level // of the request limits' buckets; nil: no limits
-	topics   map[string]Topic  // SNS's, by ARN
-	sessions map[string]string // by access key, the ARN of the assumed role's session
-	signer   string            // the access key of the call that is being answered
-	called   string            // the region of the call that is being answered
-	images   map[string]Image  // by reference, what tags mean now
+	enforced map[string]*Enforcement // by role
+	levels   map[string]*level       // of the request limits' buckets; nil: no limits
+	topics   map[string]Topic        // SNS's, by ARN
+	sessions map[string]string       // by access key, the ARN of the assumed role's session
+	signer   string                  // the access key of the call that is being answered
+	called   string                  // the region of the call that is being answered
+	images   map[string]Image        // by reference, what tags mean now
 	gates    []*gate
 	faults   []*Injection
 	stops    []Stop

@@ -145,7 +145,7 @@ func (i *Injection) refuses(req wire.Request) *wire.Error {
 	case FaultThrottle:
 		e = wire.Bad("ThrottlingException", "Rate exceeded")
 	case FaultDeny:
-		e = i.account.accessDenied(req, req.Service+":"+req.Op)
+		e = i.account.accessDenied(req, i.account.needs(req)[0])
 	case FaultMissing:
 		if req.Op == "DescribeTaskDefinition" {
 			e = wire.Bad("ClientException", "Unable to describe task definition.")

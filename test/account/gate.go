@@ -74,21 +74,25 @@ func (a *Account) pass(ctx context.Context, req wire.Request) (Gate, error) {
 	return Gate{}, nil
 }
 
-// denial is IAM's answer to a call of a denied action; nil: it is allowed.
+// denial is IAM's answer to a call that lacks a permission; nil: it is allowed.
 func (a *Account) denial(req wire.Request) *wire.Error {
-	action := req.Service + ":" + req.Op
-	for _, pattern := range a.denied {
-		if ok, _ := path.Match(pattern, action); ok || pattern == "*" {
-			return a.accessDenied(req, action)
-		}
+	if n := a.unmet(req); n != nil {
+		return a.accessDenied(req, *n)
 	}
 	return nil
 }
 
+func (a *Account) isDenied(action string) bool {
+	return slices.ContainsFunc(a.denied, func(pattern string) bool {
+		ok, _ := path.Match(pattern, action)
+		return ok || pattern == "*"
+	})
+}
+
 // accessDenied words it as IAM does. The query protocol names the error AccessDenied with HTTP status 403.
-func (a *Account) accessDenied(req wire.Request, action string) *wire.Error {
+func (a *Account) accessDenied(req wire.Request, n need) *wire.Error {
 	e := wire.Bad("AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-		a.caller(req.AccessKey), action, a.resource(req), action)
+		a.caller(req.AccessKey), n.action, n.resource, n.action)
 	switch req.Service {
 	case "sts":
 		e.Code, e.Status = "AccessDenied", 403
@@ -96,25 +100,4 @@ func (a *Account) accessDenied(req wire.Request, action string) *wire.Error {
 		e.Code, e.Status = "AuthorizationError", 403
 	}
 	return e
-}
-
-// resource is what IAM says the action was on: "*" where the action takes none.
-func (a *Account) resource(req wire.Request) string {
-	switch req.Op {
-	case "DescribeServices":
-		if names := req.Input.Strings("services"); len(names) > 0 {
-			return a.arn("ecs", "service/"+last(req.Input.String("cluster"))+"/"+last(names[0]))
-		}
-	case "UpdateService":
-		return a.arn("ecs", "service/"+last(req.Input.String("cluster"))+"/"+last(req.Input.String("service")))
-	case "GetTopicAttributes":
-		return req.Input.String("TopicArn")
-	case "PutMetricAlarm":
-		return a.arn("cloudwatch", "alarm:"+req.Input.String("AlarmName"))
-	case "GetLogEvents", "DescribeLogStreams", "FilterLogEvents":
-		return a.arn("logs", "log-group:"+req.Input.String("logGroupName")+":log-stream:"+req.Input.String("logStreamName"))
-	case "AssumeRole":
-		return req.Input.String("RoleArn")
-	}
-	return "*"
 }
