@@ -44,6 +44,14 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
+	// rapid's default is a hundred worlds; one of ours is a day of a whole controller. -rapid.checks asks for more.
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "12"); err != nil {
+			panic(err)
+		}
+	}
 	debug.SetGCPercent(800) // simulated weeks leave a large, lasting record behind
 	code := m.Run()
 	if path, err := buildOnce(); err == nil {

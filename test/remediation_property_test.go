@@ -1,0 +1,382 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/robfig/cron/v3"
+	"pgregory.net/rapid"
+
+	"taskwarden/reconciler"
+	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/rollout"
+	"taskwarden/store/memory"
+	"taskwarden/test/account"
+	"taskwarden/test/account/wire"
+)
+
+// drawn is one random world: services that churn, a policy that cures, harms or does nothing, and what else goes on.
+type drawn struct {
+	services int
+	mode     rollout.Mode
+	effect   string
+	settings rollout.Settings
+	events   []event
+}
+
+// event is something that happens while fixes are rolled out.
+type event struct {
+	at      time.Duration
+	service int
+	what    string
+}
+
+func (e event) String() string { return fmt.Sprintf("%s %s %d", e.at, e.what, e.service) }
+
+var (
+	old   = map[string]string{"OTEL_TRACES_SAMPLER": "xray", "OTEL_TRACES_SAMPLER_ARG": "endpoint=http://localhost:2000"}
+	image = map[string]string{"nginx": "public.ecr.aws/nginx/nginx:1.28@sha256:" + strings.Repeat("cd", 32)}
+)
+
+func draw(t *rapid.T) drawn {
+	d := drawn{services: rapid.IntRange(1, 3).Draw(t, "services"), effect: rapid.SampledFrom([]string{"cures", "harms", "nothing"}).Draw(t, "effect"),
+		mode: rapid.SampledFrom([]rollout.Mode{rollout.Auto, rollout.Auto, rollout.Auto, rollout.Auto, rollout.Approve, rollout.Show, rollout.Off}).Draw(t, "mode"),
+		settings: rollout.Settings{MaxConcurrent: rapid.IntRange(1, 2).Draw(t, "maxConcurrent"), MaxSoaking: rapid.IntRange(1, 2).Draw(t, "maxSoaking"),
+			MaxPerDay: rapid.IntRange(1, 3).Draw(t, "maxPerDay"), Canary: rapid.IntRange(1, 2).Draw(t, "canary"),
+			MinSoak: 30 * time.Minute, MaxSoak: 4 * time.Hour, PlanTTL: 6 * time.Hour, FleetSick: 1}}
+	if rapid.Bool().Draw(t, "window") {
+		schedule, err := cron.ParseStandard("CRON_TZ=UTC 0 */3 * * *")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.settings.Windows = []rollout.Window{{Schedule: schedule, Duration: time.Hour, Name: "an hour of three"}}
+	}
+	kinds := []string{"somebody deploys without", "somebody deploys with", "somebody deploys an image", "pause", "resume", "restart", "restart", "calls fail", "answers are lost", "denied", "all is well"}
+	d.events = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event {
+		return event{time.Duration(rapid.IntRange(1, 600).Draw(t, "at")) * time.Minute, rapid.IntRange(0, d.services-1).Draw(t, "service"), rapid.SampledFrom(kinds).Draw(t, "what")}
+	}), 0, 8).Draw(t, "events")
+	slices.SortStableFunc(d.events, func(a, b event) int { return int(a.at - b.at) })
+	return d
+}
+
+// scenario is the incident with shorter lives, once for each service.
+func (d drawn) scenario(t *testing.T) account.Scenario {
+	s := fixable(t)
+	first := s.Clusters[0].Services[0]
+	s.Clusters[0].Services = nil
+	for i := range d.services {
+		v := first
+		v.Name, v.TaskDefinition.Family = fmt.Sprintf("django%d", i), fmt.Sprintf("django%d", i)
+		v.Models = maps.Clone(first.Models)
+		m := v.Models["cwagent"]
+		m.Cases = slices.Clone(m.Cases)
+		m.Cases[0].Lifetime = account.Between(50*time.Minute, 60*time.Minute)
+		fixed := account.Case{When: map[string]string{"OTEL_TRACES_SAMPLER": cure["OTEL_TRACES_SAMPLER"]}, Exit: 2}
+		switch d.effect {
+		case "harms":
+			fixed.Lifetime = account.Between(5*time.Minute, 8*time.Minute)
+			m.Cases = append(m.Cases, fixed)
+		case "nothing":
+			fixed.Lifetime = m.Cases[0].Lifetime
+			m.Cases = append(m.Cases, fixed)
+		}
+		v.Models["cwagent"] = m
+		s.Clusters[0].Services = append(s.Clusters[0].Services, v)
+	}
+	s.History = account.Exactly(6 * time.Hour)
+	for _, e := range d.events {
+		step := account.Step{At: account.Exactly(e.at), Do: account.DoDeploy, Service: fmt.Sprintf("django%d", e.service), Why: e.what}
+		switch e.what {
+		case "somebody deploys without":
+			step.Set = map[string]map[string]string{"django": old}
+		case "somebody deploys with":
+			step.Set = map[string]map[string]string{"django": cure}
+		case "somebody deploys an image":
+			step.Image = image
+		default:
+			continue
+		}
+		s.Timeline = append(s.Timeline, step)
+	}
+	return s
+}
+
+// witness looks at each write as it reaches the account, and notes what it must not have been.
+type witness struct {
+	*world
+	d   drawn
+	ecs *ecs.Client
+
+	mu      sync.Mutex
+	running running
+	paused  bool
+	trouble string
+	writes  int
+	wrong   []string
+}
+
+func (w *witness) complain(format string, args ...any) {
+	w.wrong = append(w.wrong, time.Now().UTC().Format("15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// see is asked about each write before it is carried out.
+func (w *witness) see(c account.Call) account.Gate {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes++
+	r, ok := w.rolloutOf(c)
+	if !ok {
+		w.complain("%s that belongs to no live rollout: %v", c.Op, c.Input)
+		return account.Gate{}
+	}
+	w.judge(c, r)
+	if c.Op == "UpdateService" {
+		w.overNobody(c, r)
+	}
+	switch w.trouble {
+	case "calls fail":
+		return account.Gate{Err: wire.Bad("ServerException", "a test")}
+	case "answers are lost":
+		return account.Gate{Cut: true}
+	}
+	return account.Gate{}
+}
+
+// rolloutOf is the one live rollout that a write is of.
+func (w *witness) rolloutOf(c account.Call) (rollout.Rollout, bool) {
+	var of []rollout.Rollout
+	for _, r := range w.running.Rollouts(fleet.Key{}) {
+		tagged := slices.ContainsFunc(asList(c.Input["tags"]), func(tag any) bool {
+			m, _ := tag.(map[string]any)
+			return m["key"] == rollout.RolloutTag && (m["value"] == r.ID || m["value"] == r.ID+"/restore")
+		})
+		if r.Live() && (tagged || c.Input["service"] == r.Plan.ServiceARN) {
+			of = append(of, r)
+		}
+	}
+	if len(of) != 1 {
+		return rollout.Rollout{}, false
+	}
+	return of[0], true
+}
+
+func asList(v any) []any { l, _ := v.([]any); return l }
+
+// judge holds a write against modes, pause, windows and caps. A way back is free of the last two.
+func (w *witness) judge(c account.Call, r rollout.Rollout) {
+	if w.d.mode != rollout.Auto {
+		w.complain("%s in mode %s", c.Op, w.d.mode)
+	}
+	if w.paused {
+		w.complain("%s while paused", c.Op)
+	}
+	if r.Phase == rollout.RollingBack {
+		return
+	}
+	if len(w.d.settings.Windows) > 0 && time.Now().UTC().Hour()%3 != 0 {
+		w.complain("%s of %s (%s) outside the window", c.Op, r.ID, r.Phase)
+	}
+	acting, soaking, today := 1, 1, 1
+	if r.Canary {
+		soaking = 0
+	}
+	for _, k := range w.running.Rollouts(fleet.Key{}) {
+		if k.ID == r.ID || k.StartedAt.IsZero() || k.StartedAt.After(r.StartedAt) || k.Foreign {
+			continue
+		}
+		begun := k.Phase == rollout.Registering || k.Phase == rollout.Rolling
+		if k.Live() && (begun || k.Phase == rollout.Soaking && k.Canary) {
+			acting++
+		}
+		if k.Live() && !k.Canary && (begun || k.Phase == rollout.Soaking) {
+			soaking++
+		}
+		if r.StartedAt.Sub(k.StartedAt) < 24*time.Hour {
+			today++
+		}
+	}
+	if s := w.d.settings; acting > s.MaxConcurrent || soaking > s.MaxSoaking || today > s.MaxPerDay {
+		w.complain("%s of %s: %d acting, %d soaking, %d today, caps %+v", c.Op, r.ID, acting, soaking, today, s)
+	}
+}
+
+// overNobody asks the account what runs at the moment of an UpdateService.
+func (w *witness) overNobody(c account.Call, r rollout.Rollout) {
+	out, err := w.ecs.DescribeServices(w.t.Context(), &ecs.DescribeServicesInput{Cluster: aws.String("prod"), Services: []string{r.Plan.ServiceARN}})
+	if err != nil || len(out.Services) != 1 {
+		w.complain("describe %s: %v", r.Plan.ServiceARN, err)
+		return
+	}
+	deployments := out.Services[0].Deployments
+	runs, to := aws.ToString(deployments[0].TaskDefinition), c.Input["taskDefinition"]
+	switch {
+	case to == r.Revision && runs == r.Plan.Base && len(deployments) == 1:
+	case to == r.Plan.Base && runs == r.Revision && r.Phase == rollout.RollingBack:
+	default:
+		w.complain("UpdateService of %s (%s) to %v over %s, %d deployments", r.ID, r.Phase, to, runs, len(deployments))
+	}
+}
+
+// live is the world until its events are over and everything had time to come to rest.
+func (w *witness) live() {
+	begin := time.Now()
+	w.start()
+	rests := func(until time.Duration) {
+		for time.Since(begin) < until {
+			time.Sleep(min(10*time.Minute, until-time.Since(begin)))
+			w.oneEach()
+		}
+	}
+	for _, e := range w.d.events {
+		rests(e.at)
+		w.happens(e)
+	}
+	rests(11 * time.Hour)
+	w.happens(event{what: "all is well"})
+	w.happens(event{what: "resume"})
+	rests(22 * time.Hour)
+}
+
+func (w *witness) start() {
+	base := w.remediate(w.d.mode, cure)
+	c := w.run(func(o *reconciler.Options) { base(o); o.Remediation.Settings = w.d.settings })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = c
+}
+
+func (w *witness) happens(e event) {
+	who := rollout.Order{By: "oncall", Reason: e.what}
+	set := func(f func()) { w.mu.Lock(); defer w.mu.Unlock(); f() }
+	switch e.what {
+	case "pause":
+		if err := w.running.Pause(w.t.Context(), "", who); err != nil {
+			w.t.Error(err)
+		}
+		time.Sleep(time.Second) // a pass that began before it may still send
+		set(func() { w.paused = true })
+	case "resume":
+		set(func() { w.paused = false })
+		if err := w.running.Resume(w.t.Context(), "", who); err != nil {
+			w.t.Error(err)
+		}
+	case "restart":
+		w.running.stop()
+		w.start()
+	case "calls fail", "answers are lost":
+		set(func() { w.trouble = e.what })
+	case "denied":
+		w.account.Deny("ecs:UpdateService", "ecs:DescribeServiceRevisions")
+	case "all is well":
+		set(func() { w.trouble = "" })
+		w.account.Allow("ecs:UpdateService", "ecs:DescribeServiceRevisions")
+	}
+}
+
+// oneEach looks for two live rollouts of one service.
+func (w *witness) oneEach() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	live := map[fleet.Key]string{}
+	for _, r := range w.running.Rollouts(fleet.Key{}) {
+		if other := live[r.Key()]; r.Live() && other != "" {
+			w.complain("%s and %s both live on %s", other, r.ID, r.Key())
+		} else if r.Live() {
+			live[r.Key()] = r.ID
+		}
+	}
+}
+
+// settled looks at what is left: nothing half way, one revision and one deployment a rollout, and no changed byte.
+func (w *witness) settled(t *testing.T) {
+	registered, deployed := map[string]int{}, map[string]int{}
+	for _, c := range w.carriedOut("RegisterTaskDefinition") {
+		for _, tag := range asList(c.Input["tags"]) {
+			if m, _ := tag.(map[string]any); m["key"] == rollout.RolloutTag {
+				registered[m["value"].(string)]++
+			}
+		}
+	}
+	for _, c := range w.carriedOut("UpdateService") {
+		deployed[c.Input["taskDefinition"].(string)]++
+	}
+	for _, r := range w.running.Rollouts(fleet.Key{}) {
+		if r.Live() && (r.Phase == rollout.Registering || r.Phase == rollout.Rolling || r.Phase == rollout.RollingBack) {
+			w.complain("%s is still %s: %s", r.ID, r.Phase, r.Message)
+		}
+		if fix, again := registered[r.ID], registered[r.ID+"/restore"]; fix > 1 || again > 1 {
+			w.complain("%s registered the fix %d times and the old content %d times", r.ID, fix, again)
+		}
+		if n := deployed[r.Revision]; r.Revision != "" && n > 1 {
+			w.complain("%s deployed %s %d times", r.ID, r.Revision, n)
+		}
+		if r.Revision != "" && !r.Foreign {
+			w.onlyThePolicy(t, r)
+		}
+	}
+}
+
+func (w *witness) carriedOut(op string) []account.Call {
+	return slices.DeleteFunc(w.account.Calls(), func(c account.Call) bool { return c.Op != op || c.Code != "" && !c.Cut })
+}
+
+// onlyThePolicy compares the revision of a rollout with its base, changed by hand.
+func (w *witness) onlyThePolicy(t *testing.T, r rollout.Rollout) {
+	want, is := w.document(t, r.Plan.Base), w.document(t, r.Revision)
+	for _, c := range want["taskDefinition"].(map[string]any)["containerDefinitions"].([]any) {
+		container := c.(map[string]any)
+		for _, e := range asList(container["environment"]) {
+			entry := e.(map[string]any)
+			if value, ok := r.Plan.Set[container["name"].(string)][entry["name"].(string)]; ok {
+				entry["value"] = value
+			}
+		}
+	}
+	delete(want, "tags") // compared below: ours stands beside them
+	tags := asList(is["tags"])
+	delete(is, "tags")
+	if d := cmp.Diff(want, is); d != "" || !slices.ContainsFunc(tags, func(tag any) bool { return tag.(map[string]any)["value"] == "web" }) {
+		w.complain("%s is not its base with the policy's values; tags %v: %s", r.Revision, tags, d)
+	}
+}
+
+// Whatever happens: one live rollout a service, never above the caps, outside a window, while paused or in a mode that forbids
+// it, never over somebody's deployment, never a changed byte outside the policy, and nothing stays half way.
+func TestWhateverHappensToAFix(t *testing.T) {
+	t.Parallel()
+	seen := map[rollout.Outcome]int{}
+	writes := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		d := draw(rt)
+		var wrong []string
+		bubble(t, func(t *testing.T) {
+			base := newWorld(t, d.scenario(t))
+			base.store = memory.New(time.Now)
+			w := &witness{world: base, d: d, ecs: ecs.NewFromConfig(sdk(base.account))}
+			defer w.account.Gate(func(c account.Call) bool { return c.Op == "RegisterTaskDefinition" || c.Op == "UpdateService" }, w.see)()
+			w.live()
+			w.settled(t)
+			for _, r := range w.running.Rollouts(fleet.Key{}) {
+				seen[r.Outcome]++
+			}
+			w.running.stop()
+			writes += w.writes
+			wrong = w.wrong
+		})
+		if len(wrong) > 0 {
+			rt.Fatalf("%s, events %v:\n%s", d.effect, d.events, strings.Join(wrong, "\n"))
+		}
+	})
+	t.Logf("outcomes %v, %d writes", seen, writes)
+	if writes == 0 {
+		t.Error("nothing was ever written: the test shows nothing")
+	}
+}
