@@ -41,7 +41,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests of the real binary wait for real minutes, not for the processor: let them wait together.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	// rapid's default is a hundred worlds; one of ours is a day of a whole controller. -rapid.checks asks for more.

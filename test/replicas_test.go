@@ -40,12 +40,12 @@ func TestReplicas(t *testing.T) {
 			test(t, db, table)
 		})
 	}
-	for i, name := range []string{"after the intent", "after the accepted put"} {
+	for name, wait := range killPoints() {
 		t.Run("counters, killed "+name, func(t *testing.T) {
 			t.Parallel()
-			table := fmt.Sprintf("counters-%d", i)
+			table := "counters-" + strings.ReplaceAll(name, " ", "-")
 			peer.Table(t, db, table)
-			countsThroughKill(t, killPoints()[name], func(t *testing.T, endpoint, region, dir, config string) *process {
+			countsThroughKill(t, wait, func(t *testing.T, endpoint, region, dir, config string) *process {
 				t.Helper()
 				return launchOn(t, endpoint, region, dir, config, fmt.Sprintf("{type: dynamodb, table: %s}", table), "AWS_ENDPOINT_URL_DYNAMODB="+db)
 			})
