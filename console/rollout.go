@@ -28,7 +28,7 @@ type Rollout struct {
 	Since        *time.Time `json:"since,omitempty" jsonschema_description:"When the phase, or the outcome, began."`
 	Deadline     *time.Time `json:"deadline,omitempty" jsonschema_description:"When the phase ends by itself; left out: it has an outcome."`
 	Table        *Table     `json:"table,omitempty" jsonschema_description:"Before and after the change; left out: nothing was deployed, or nothing is known yet."`
-	SameChange   int        `json:"sameChange,omitempty" jsonschema_description:"How many other services are exported with the same change of the same owner; left out: none."`
+	SameChange   int        `json:"sameChange,omitempty" jsonschema_description:"How many other services are exported with the same change of the same owner, or wait for approval with the same change of the same policy; left out: none."`
 }
 
 // Change is one variable of one container.

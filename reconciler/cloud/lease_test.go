@@ -71,7 +71,9 @@ func TestNoWriteOutsideTheLease(t *testing.T) {
 // A new owner's writes wait until nothing of the last one can arrive any more; its reads do not.
 func TestWritesWaitForTheLastOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := world(t, account.Bulk(1, 1, 1))
+		s := account.Bulk(1, 1, 1)
+		s.Images = []account.Image{{Name: "111122223333.dkr.ecr.us-east-1.amazonaws.com/app:1", Digest: "sha256:aa"}}
+		w := world(t, s)
 		start := time.Now()
 		from := start.Add(5 * time.Second)
 		for method, err := range all(t.Context(), watching(w, Options{Lease: func() (time.Time, time.Time) { return from, time.Now().Add(9 * time.Second) }})) {

@@ -7,9 +7,10 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// Groups puts exported rollouts together that one owner applies by one change: the same target, owner and diff, to the last old
-// value. Of each service the newest rollout of a policy counts. It gives the services of each group by the ids of its rollouts,
-// in order; a group of one is none.
+// Groups puts rollouts together that one person can decide by one look. Exported ones: those that one owner applies by one
+// change, of the same target, owner and diff, to the last old value. Those that wait for approval: of the same target, policy and
+// diff, which is how one cause that many services share looks. Of each service the newest rollout of a policy counts. It gives
+// the services of each group by the ids of its rollouts, in order; a group of one is none.
 func Groups(all []Rollout) map[string][]fleet.Key {
 	type of struct {
 		key    fleet.Key
@@ -24,10 +25,19 @@ func Groups(all []Rollout) map[string][]fleet.Key {
 	}
 	groups := map[string][]Rollout{}
 	for _, r := range newest {
-		if r.Outcome == Exported && len(r.Plan.Changes) > 0 {
-			body, _ := json.Marshal([]any{r.Plan.Key.Target, r.Plan.Owner.State, r.Plan.Owner.Name, r.Plan.Changes}) // plain values always encode
-			groups[string(body)] = append(groups[string(body)], r)
+		of := []any{r.Plan.Key.Target, r.Plan.Changes}
+		switch {
+		case len(r.Plan.Changes) == 0:
+			continue
+		case r.Outcome == Exported:
+			of = append(of, Exported, r.Plan.Owner.State, r.Plan.Owner.Name)
+		case r.Live() && r.Phase == Proposed:
+			of = append(of, Proposed, r.Plan.Policy)
+		default:
+			continue
 		}
+		body, _ := json.Marshal(of) // plain values always encode
+		groups[string(body)] = append(groups[string(body)], r)
 	}
 	out := map[string][]fleet.Key{}
 	for _, group := range groups {

@@ -35,6 +35,10 @@ func TestGroups(t *testing.T) {
 		of("done", "j", func(r *Rollout) { r.Outcome = Adopted }),
 		of("nothing", "k", func(r *Rollout) { r.Plan.Changes = nil }),
 		of("before", "l", nil), of("after", "l", func(r *Rollout) { r.Outcome, r.CreatedAt = Adopted, start.Add(time.Hour) }),
+		of("waits", "m", func(r *Rollout) { r.Outcome, r.Phase, r.Plan.Owner = "", Proposed, Owner{Name: "alice"} }),
+		of("waits2", "n", func(r *Rollout) { r.Outcome, r.Phase, r.Plan.Owner = "", Proposed, Owner{Name: "bob"} }),
+		of("waits for another", "o", func(r *Rollout) { r.Outcome, r.Phase, r.Plan.Policy = "", Proposed, "q" }),
+		of("begun", "p", func(r *Rollout) { r.Outcome, r.Phase = "", Rolling }),
 		of("twice", "a", func(r *Rollout) { r.Plan.Policy = "q" }),
 	}
 	groups := Groups(all)
@@ -45,6 +49,7 @@ func TestGroups(t *testing.T) {
 	for id, want := range map[string]string{
 		"a": "[prod/main/b prod/main/c]", "b": "[prod/main/a prod/main/c]", "c": "[prod/main/a prod/main/b]", "twice": "[prod/main/b prod/main/c]",
 		"unknown": "[prod/main/f]", "unknown2": "[prod/main/e]",
+		"waits": "[prod/main/n]", "waits2": "[prod/main/m]",
 	} {
 		if got[id] != want {
 			t.Errorf("%s: %s, want %s", id, got[id], want)
