@@ -55,8 +55,16 @@ func TestTheSameChangeReads(t *testing.T) {
 		!strings.Contains(text.String(), "prod/main/t and 2 others\n") {
 		t.Errorf("%v %s", err, text.String())
 	}
+	d.Outcome, d.Phase, d.Policy = "", string(rollout.Proposed), "otel-sampler"
+	if raw, err = json.Marshal(d); err != nil {
+		t.Fatal(err)
+	}
 	text.Reset()
-	if err := tables["rollouts"](&text, []json.RawMessage{raw}, false); err != nil || !strings.Contains(text.String(), "exported, as 22 more") {
+	if err := describeRollout(&text, raw, false); err != nil || !strings.Contains(text.String(), "as 22 more of policy otel-sampler that wait too: prod/main/a, ") {
+		t.Errorf("%v %s", err, text.String())
+	}
+	text.Reset()
+	if err := tables["rollouts"](&text, []json.RawMessage{raw}, false); err != nil || !strings.Contains(text.String(), "proposed, as 22 more") {
 		t.Errorf("%v %s", err, text.String())
 	}
 }

@@ -62,7 +62,7 @@ var rowColumns = []column[console.Row]{
 // stateWord is how a rollout ended, or where it stands.
 func stateWord(r console.Rollout) string { return cmp.Or(r.Outcome, r.Phase) }
 
-// alikeCell says that one change of one owner serves other services too.
+// alikeCell says that one change serves other services too.
 func alikeCell(r console.Rollout) string {
 	if r.SameChange == 0 {
 		return ""
@@ -154,12 +154,16 @@ func rolloutHead(d console.RolloutDetail) [][2]string {
 // alikeNamed is how many of the services with the same change are named.
 const alikeNamed = 20
 
-// alikeText says of which other services the owner makes the same change.
+// alikeText says of which other services the owner makes the same change, or which wait for the same approval.
 func alikeText(d console.RolloutDetail) string {
 	if len(d.Alike) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("as %d more of %s: %s", len(d.Alike), cmp.Or(d.Owner.Name, "an owner that is not known"), strings.Join(d.Alike[:min(len(d.Alike), alikeNamed)], ", "))
+	of := cmp.Or(d.Owner.Name, "an owner that is not known")
+	if d.Outcome == "" {
+		of = "policy " + d.Policy + " that wait too"
+	}
+	text := fmt.Sprintf("as %d more of %s: %s", len(d.Alike), of, strings.Join(d.Alike[:min(len(d.Alike), alikeNamed)], ", "))
 	if n := len(d.Alike) - alikeNamed; n > 0 {
 		text += fmt.Sprintf(" and %d others", n)
 	}
