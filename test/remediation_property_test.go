@@ -18,7 +18,6 @@ import (
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
-	"taskwarden/store/memory"
 	"taskwarden/test/account"
 	"taskwarden/test/account/wire"
 )
@@ -359,7 +358,6 @@ func TestWhateverHappensToAFix(t *testing.T) {
 		var wrong []string
 		bubble(t, func(t *testing.T) {
 			base := newWorld(t, d.scenario(t))
-			base.store = memory.New(time.Now)
 			w := &witness{world: base, d: d, ecs: ecs.NewFromConfig(sdk(base.account))}
 			defer w.account.Gate(func(c account.Call) bool { return c.Op == "RegisterTaskDefinition" || c.Op == "UpdateService" }, w.see)()
 			w.live()

@@ -1,12 +1,14 @@
 package bolt
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -168,10 +170,18 @@ func check(tx *bbolt.Tx) error {
 	return nil
 }
 
-// bound refuses a page that claims to go on beyond the end: bbolt's check would
-// count through what it claims, up to four billion pages.
+// bound refuses a page that claims to go on beyond the end: bbolt's check would count through what it claims, up to four
+// billion pages. It refuses elements outside their page too: that check reads their keys, and a fault in its goroutine would end
+// the process.
 func bound(tx *bbolt.Tx) error {
-	pages := int(tx.Size() / int64(tx.DB().Info().PageSize))
+	file, err := os.Open(tx.DB().Path())
+	if err != nil {
+		return fmt.Errorf("read the pages: %w", err)
+	}
+	defer file.Close()
+	size := tx.DB().Info().PageSize
+	pages := int(tx.Size() / int64(size))
+	var raw []byte
 	for id := 2; id < pages; id++ {
 		p, err := tx.Page(id)
 		if err != nil {
@@ -180,11 +190,40 @@ func bound(tx *bbolt.Tx) error {
 		if p.Type == "free" {
 			continue
 		}
+		first := id
 		if id += p.OverflowCount; id >= pages {
 			return damaged("page %d of %d goes on for %d pages", p.ID, pages, p.OverflowCount)
 		}
+		raw = slices.Grow(raw[:0], (1+p.OverflowCount)*size)[:(1+p.OverflowCount)*size]
+		if _, err := file.ReadAt(raw, int64(first)*int64(size)); err != nil {
+			return fmt.Errorf("page %d: %w", first, err)
+		}
+		if !elementsWithin(raw, p.Type, p.Count) {
+			return damaged("page %d has elements outside of it", first)
+		}
 	}
 	return nil
+}
+
+// elementsWithin tells whether the keys and values of a page lie in it. After a header of 16 bytes a page has elements of 16 bytes,
+// which say where, counted from the element, the key begins, and how long key and value are (bbolt's format, version 2).
+func elementsWithin(raw []byte, kind string, count int) bool {
+	const size = 16
+	word := func(at int) int { return int(binary.NativeEndian.Uint32(raw[at:])) }
+	for i := range count {
+		at := size + i*size
+		switch {
+		case kind != "branch" && kind != "leaf":
+			return true
+		case at+size > len(raw):
+			return false
+		case kind == "branch" && at+word(at)+word(at+4) > len(raw):
+			return false
+		case kind == "leaf" && at+word(at+4)+word(at+8)+word(at+12) > len(raw):
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Store) holderPath() string {

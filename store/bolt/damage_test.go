@@ -142,6 +142,27 @@ func TestDamagedLength(t *testing.T) {
 	openDamaged(t, "free list without end", raw, want, true)
 }
 
+// TestDamagedElement moves the keys of branch and leaf pages out of the file, which a walk over the records does not read.
+func TestDamagedElement(t *testing.T) {
+	const flags, branch, leaf = 8, 1, 2 // in bbolt's page header
+	raw, want := sample(t)
+	size, tried := os.Getpagesize(), 0
+	for at := 2 * size; at+size <= len(raw); at += size {
+		for kind, word := range map[uint16]int{branch: 0, leaf: 4} {
+			if binary.NativeEndian.Uint16(raw[at+flags:]) != kind || binary.NativeEndian.Uint16(raw[at+flags+2:]) == 0 {
+				continue
+			}
+			moved := bytes.Clone(raw)
+			binary.NativeEndian.PutUint32(moved[at+16+word:], 1<<31)
+			openDamaged(t, fmt.Sprintf("first element of the page at %d moved away", at), moved, want, false)
+			tried++
+		}
+	}
+	if tried < 10 {
+		t.Errorf("only %d pages tried", tried)
+	}
+}
+
 func TestDamagedBit(t *testing.T) {
 	raw, want := sample(t)
 	rng := rand.New(rand.NewPCG(5, 6))
