@@ -1,14 +1,11 @@
 package reconciler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +13,6 @@ import (
 
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
-	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/store"
 )
@@ -219,185 +215,6 @@ func (b *Book) readStops(ctx context.Context, key fleet.Key) ([]churn.Stop, erro
 		out = append(out, s)
 	}
 	return bounded(out), nil
-}
-
-// Record makes a decision durable: the new stops with their counters, in commits that hold both or neither, then the
-// refined stops and the findings. A decision that changes nothing writes nothing. After an error the key is read afresh
-// from the store, and the next pass decides again.
-func (b *Book) Record(ctx context.Context, d Decision) error {
-	m, err := b.Load(ctx, d.Key)
-	if err != nil {
-		return err
-	}
-	if err := b.record(ctx, d, &m); err != nil {
-		b.mu.Lock()
-		delete(b.memories, d.Key)
-		delete(b.blank, d.Key)
-		b.mu.Unlock()
-		return fmt.Errorf("record %s: %w", d.Key, err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.remember(m)
-	b.held[d.Key], b.short[d.Key] = d.Held, d.Short
-	if len(d.Held) == 0 {
-		delete(b.held, d.Key)
-	}
-	if d.Short.IsZero() {
-		delete(b.short, d.Key)
-	}
-	return nil
-}
-
-func (b *Book) record(ctx context.Context, d Decision, m *Memory) error {
-	next, refined := m.after(d)
-	for batch := range slices.Chunk(d.New, stopsPerCommit) {
-		if err := b.recordStops(ctx, d, batch); err != nil {
-			return err
-		}
-	}
-	for batch := range slices.Chunk(refined, stopsPerCommit) {
-		if err := b.rewriteStops(ctx, d.Key, batch); err != nil {
-			return err
-		}
-	}
-	if is := (memoryBody{d.Findings, d.Restarts}); !m.written.same(is) {
-		if err := b.writeMemory(ctx, d, is, m); err != nil {
-			return err
-		}
-	}
-	m.Findings, m.History = next.Findings, next.History
-	return nil
-}
-
-// recordStops writes new stops and what they add to the counters in one commit.
-func (b *Book) recordStops(ctx context.Context, d Decision, batch []churn.Stop) error {
-	writes := make([]store.Write, 0, len(batch)+4)
-	for _, s := range batch {
-		w, err := b.stopItem(d.Key, s)
-		if err != nil {
-			return err
-		}
-		writes = append(writes, store.Write{Item: w, If: store.Absent})
-	}
-	return b.commitCounted(ctx, writes, b.count(d, batch, nil))
-}
-
-func (b *Book) rewriteStops(ctx context.Context, key fleet.Key, batch []churn.Stop) error {
-	writes := make([]store.Write, 0, len(batch))
-	for _, s := range batch {
-		item, err := b.stopItem(key, s)
-		if err != nil {
-			return err
-		}
-		writes = append(writes, store.Write{Item: item})
-	}
-	return b.store.Commit(ctx, writes...)
-}
-
-func (b *Book) stopItem(key fleet.Key, s churn.Stop) (store.Item, error) {
-	it, err := encode(kindStop, key.String()+"/"+fleet.NameOf(s.TaskARN), s)
-	if !s.StoppedAt.IsZero() {
-		it.Expires = s.StoppedAt.Add(b.retention)
-	}
-	return it, err
-}
-
-// writeMemory writes what a key's memory is now, and what new restarts add to the counters, in one commit: how far they are
-// counted is part of the memory.
-func (b *Book) writeMemory(ctx context.Context, d Decision, is memoryBody, m *Memory) error {
-	it, err := encode(kindMemory, d.Key.String(), is)
-	if err != nil {
-		return err
-	}
-	w := store.Write{Item: it, If: store.Absent}
-	if m.version > 0 {
-		w.If, w.Version = store.IfVersion, m.version
-	}
-	if err := b.commitCounted(ctx, []store.Write{w}, b.count(d, nil, d.Restarted)); err != nil {
-		return err
-	}
-	m.version++
-	m.written = is
-	return nil
-}
-
-// same leaves out what changes with each reading without a restart: reading it again counts nothing.
-func (m memoryBody) same(is memoryBody) bool {
-	was := m.Restarts
-	recent := is.Restarts.Until.Sub(was.Until) < time.Hour
-	return sameFindings(m.Findings, is.Findings) && recent && was.Means == is.Restarts.Means &&
-		maps.Equal(was.Values, is.Restarts.Values) && slices.Equal(was.Recent, is.Restarts.Recent)
-}
-
-// sameFindings leaves out what changes with each look without saying anything new, LastSeen, the rates and the traits: they
-// are written with the first change of something else, or after an hour, so that a lasting finding does not cost a
-// write with each look.
-func sameFindings(a, b []finding.Finding) bool {
-	return slices.EqualFunc(a, b, func(x, y finding.Finding) bool {
-		recent := y.LastSeen.Sub(x.LastSeen) < time.Hour
-		return x.Compare(y) == 0 && x.Status == y.Status && x.Severity == y.Severity && x.Reason == y.Reason &&
-			x.Count == y.Count && x.FirstSeen.Equal(y.FirstSeen) && recent && reflect.DeepEqual(x.Cause, y.Cause)
-	})
-}
-
-// Findings lists the findings of a target ("" : of all), open and closed, in order.
-func (b *Book) Findings(target string) []finding.Finding {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []finding.Finding
-	for key, m := range b.memories {
-		if target == "" || key.Target == target {
-			out = append(out, m.Findings...)
-		}
-	}
-	slices.SortFunc(out, finding.Finding.Compare)
-	return out
-}
-
-// OpenKeys lists the services of a target that have an open finding.
-func (b *Book) OpenKeys(target string) []fleet.Key {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []fleet.Key
-	for key, m := range b.memories {
-		if key.Target == target && key.Service != "" && slices.ContainsFunc(m.Findings, finding.Finding.Open) {
-			out = append(out, key)
-		}
-	}
-	slices.SortFunc(out, fleet.Key.Compare)
-	return out
-}
-
-// Recorded is one recorded stop with its service.
-type Recorded struct {
-	Key  fleet.Key
-	Stop churn.Stop
-}
-
-// Stops lists the recorded stops of what scope names (a service, a cluster or a target by the parts that are set),
-// newest first.
-func (b *Book) Stops(scope fleet.Key) []Recorded {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []Recorded
-	for key, m := range b.memories {
-		if !within(key, scope) {
-			continue
-		}
-		for _, s := range m.History.Stops {
-			out = append(out, Recorded{key, s})
-		}
-	}
-	slices.SortFunc(out, func(x, y Recorded) int {
-		return cmp.Or(y.Stop.StoppedAt.Compare(x.Stop.StoppedAt), strings.Compare(x.Stop.TaskARN, y.Stop.TaskARN))
-	})
-	return out
-}
-
-func within(key, scope fleet.Key) bool {
-	return (scope.Target == "" || scope.Target == key.Target) && (scope.Cluster == "" || scope.Cluster == key.Cluster) &&
-		(scope.Service == "" || scope.Service == key.Service)
 }
 
 // Applied gives, by alarm name, what was last written.
