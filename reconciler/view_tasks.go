@@ -1,6 +1,8 @@
 package reconciler
 
 import (
+	"bytes"
+	"encoding/binary"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,85 +12,57 @@ import (
 )
 
 // taskSet is the tasks of one service, kept small: nearly all that AWS tells about a task is the same for the other tasks
-// of its deployment, so that is kept once, and of each task what is its own. Nothing is lost: all gives back what pack
-// took in. A stopped task, or one with a dead container, is like no other and has a shape to itself: it is kept whole.
+// of its deployment, so that is kept once, and of each task what is its own, in some 60 bytes. Nothing is lost: all gives back
+// what pack took in. A stopped task, or one with a dead container, is like no other and has a shape to itself: it is kept whole.
 // The zero value has no tasks. A taskSet never changes, so it is read without a lock.
 type taskSet struct {
-	shapes  []fleet.Task // what tasks have in common: what a record holds is blank here
-	records []taskRecord
+	shapes []fleet.Task // what tasks have in common: what a record holds is blank here
+	names  []string     // of zones and container instances
+	raw    []byte       // the records, one after another, see appendTask
+	count  int
 }
-
-// taskRecord is what is a task's own.
-type taskRecord struct {
-	own       string // the end of its ARN and its containers' runtime ids, joined by ownSep
-	zone      string
-	node      string
-	createdAt time.Time
-	startedAt time.Time
-	version   int64
-	shape     int // index into taskSet.shapes
-}
-
-// Neither is in any id of AWS's; a text that has one all the same stays in the shape.
-const (
-	ownSep = "\x00"
-	ownID  = "\x01" // stands for the task's id, with which runtime ids begin on Fargate
-)
 
 // shapesCompared bounds the shapes that a task is compared with, so that a service whose tasks are all different costs
 // memory, but no time that grows with the square of their number.
 const shapesCompared = 8
 
 func pack(tasks []fleet.Task) taskSet {
-	s := taskSet{records: make([]taskRecord, 0, len(tasks))}
+	s := taskSet{count: len(tasks)}
+	var raw []byte
 	var scratch []fleet.Container
+	names := map[string]uint64{}
 	for _, t := range tasks {
-		r := taskRecord{zone: t.AvailabilityZone, node: t.ContainerInstance, createdAt: t.CreatedAt, startedAt: t.StartedAt, version: t.Version}
-		t.AvailabilityZone, t.ContainerInstance, t.CreatedAt, t.StartedAt, t.Version = "", "", time.Time{}, time.Time{}, 0
 		scratch = append(scratch[:0], t.Containers...) // shapeOf copies it where the shape is new
 		t.Containers = scratch
-		r.own = takeOwn(&t)
-		r.shape = s.shapeOf(t)
-		s.records = append(s.records, r)
+		raw = s.appendTask(raw, t, names)
 	}
-	s.shapes = slices.Clip(s.shapes)
+	s.raw, s.shapes, s.names = bytes.Clone(raw), slices.Clip(s.shapes), slices.Clip(s.names)
 	return s
 }
 
-// takeOwn moves the texts that are a task's own out of it.
-func takeOwn(t *fleet.Task) string {
-	var own []string
+// appendTask appends a record: what is the task's own, and the index of its shape. t.Containers are written to. names has the
+// indices of s.names.
+func (s *taskSet) appendTask(raw []byte, t fleet.Task, names map[string]uint64) []byte {
 	id := t.ID()
-	if strings.ContainsAny(id, ownSep+ownID) {
-		id = ""
+	raw = appendTime(appendTime(raw, t.CreatedAt), t.StartedAt)
+	raw = binary.AppendVarint(raw, t.Version)
+	for _, name := range []string{t.AvailabilityZone, t.ContainerInstance} {
+		i, known := names[name]
+		if !known {
+			i = uint64(len(s.names))
+			names[name], s.names = i, append(s.names, strings.Clone(name))
+		}
+		raw = binary.AppendUvarint(raw, i)
 	}
-	own, t.ARN = append(own, id), strings.TrimSuffix(t.ARN, id)
+	raw = appendID(raw, id, "")
+	own := make([]byte, 0, 64)
 	for i := range t.Containers {
-		runtime := t.Containers[i].RuntimeID
-		if strings.ContainsAny(runtime, ownSep+ownID) {
-			own = append(own, "")
-			continue
-		}
-		if rest, ok := strings.CutPrefix(runtime, id); ok && id != "" {
-			runtime = ownID + rest
-		}
-		own, t.Containers[i].RuntimeID = append(own, runtime), ""
+		own = appendID(own, t.Containers[i].RuntimeID, id)
+		t.Containers[i].RuntimeID = ""
 	}
-	return strings.Join(own, ownSep)
-}
-
-// giveOwn puts them back.
-func giveOwn(t *fleet.Task, own string) {
-	id, rest, _ := strings.Cut(own, ownSep)
-	t.ARN += id
-	for i := range t.Containers {
-		var part string
-		part, rest, _ = strings.Cut(rest, ownSep)
-		if tail, ok := strings.CutPrefix(part, ownID); ok {
-			part = id + tail
-		}
-		t.Containers[i].RuntimeID += part
-	}
+	t.ARN = strings.TrimSuffix(t.ARN, id)
+	t.CreatedAt, t.StartedAt, t.Version, t.AvailabilityZone, t.ContainerInstance = time.Time{}, time.Time{}, 0, "", ""
+	return append(binary.AppendUvarint(raw, uint64(s.shapeOf(t))), own...)
 }
 
 // shapeOf is the index of the shape that equals t; a new one if none of the latest does.
@@ -103,16 +77,22 @@ func (s *taskSet) shapeOf(t fleet.Task) int {
 	return len(s.shapes) - 1
 }
 
-func (s taskSet) len() int { return len(s.records) }
+func (s taskSet) len() int { return s.count }
 
 // all gives the tasks in the order in which they were packed. They share nothing that is written with the set.
 func (s taskSet) all() []fleet.Task {
-	out := make([]fleet.Task, 0, len(s.records))
-	for _, r := range s.records {
-		t := s.shapes[r.shape]
-		t.AvailabilityZone, t.ContainerInstance, t.CreatedAt, t.StartedAt, t.Version = r.zone, r.node, r.createdAt, r.startedAt, r.version
+	out := make([]fleet.Task, 0, s.count)
+	r := taskRecord(s.raw)
+	for range s.count {
+		created, started, version := r.time(), r.time(), r.varint()
+		zone, node, id := s.names[r.uvarint()], s.names[r.uvarint()], r.id("")
+		t := s.shapes[r.uvarint()]
+		t.ARN += id
+		t.CreatedAt, t.StartedAt, t.Version, t.AvailabilityZone, t.ContainerInstance = created, started, version, zone, node
 		t.Containers = slices.Clone(t.Containers)
-		giveOwn(&t, r.own)
+		for i := range t.Containers {
+			t.Containers[i].RuntimeID = r.id(id)
+		}
 		out = append(out, t)
 	}
 	return out

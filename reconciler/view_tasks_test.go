@@ -22,7 +22,7 @@ func anyTask(t *rapid.T) fleet.Task {
 	when := func(label string) time.Time {
 		return rapid.SampledFrom([]time.Time{{}, noon, noon.Add(time.Millisecond), time.Unix(0, 0).UTC()}).Draw(t, label)
 	}
-	id := pick("id", "", "0a", "0b", "0a\x00", "\x01b", "0a-")
+	id := pick("id", "", "0a", "0b", "0A", "0a0", "x", "0a-")
 	task := fleet.Task{
 		ARN: pick("prefix", "", "arn:aws:ecs:r:1:task/c/", "arn:aws:ecs:r:1:task/") + id, Group: "service:" + pick("service", "web", "api", "gone"),
 		ClusterARN: pick("cluster", "c", ""), StartedBy: pick("deployment", "ecs-svc/1", "ecs-svc/2"), TaskDefinition: pick("definition", "d:1", "d:2"),
@@ -34,7 +34,7 @@ func anyTask(t *rapid.T) fleet.Task {
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "containers") {
 		c := fleet.Container{Name: fmt.Sprint(i), Image: pick("image", "", "i:1", "i:2"), ImageDigest: pick("digest", "", "sha256:1"),
-			RuntimeID: pick("runtime", "", id, id+"-1", "0a-2", "0a\x00", "\x01"), LastStatus: pick("container", "RUNNING", "STOPPED"),
+			RuntimeID: pick("runtime", "", id, id+"-1", "0a-2", id+"-01", id+"--1", id+"-18446744073709551616", "0A", "a"), LastStatus: pick("container", "RUNNING", "STOPPED"),
 			Health: pick("check", "", "UNHEALTHY"), Reason: pick("why", "", "OutOfMemoryError")}
 		if rapid.Bool().Draw(t, "exited") {
 			code := rapid.IntRange(0, 2).Draw(t, "exit")
