@@ -66,8 +66,8 @@ func (r *reader) due(now time.Time) bool {
 
 // subject is a service that needs metrics, with what was read of it before.
 type subject struct {
-	o          fleet.Observation // without tasks and definitions
-	restarting []string          // containers with a restart policy
+	key        fleet.Key
+	restarting []string // containers with a restart policy
 	signals    churn.SignalName
 	instrument bool // Application Signals is enabled
 	read       fleet.Metrics
@@ -80,15 +80,14 @@ func (r *reader) subjects() []*subject {
 		if d, ok := r.c.definitions.of(arn); !ok || !needsMetrics(d) {
 			continue
 		}
-		s := &subject{o: r.c.view.observe(key)}
-		s.o.Definitions = r.c.definitions.known(s.o, nil)
-		s.read = s.o.Metrics
-		s.restarting, _ = churn.Restartable(s.o)
-		s.signals, s.instrument, _ = churn.SignalsOf(s.o)
-		s.o.Tasks, s.o.Definitions = nil, nil // unpacked for this: all services' at once would be many times the view
+		o := r.c.view.observe(key) // not kept: all services' tasks at once, unpacked, would be many times the view
+		o.Definitions = r.c.definitions.known(o, nil)
+		s := &subject{key: key, read: o.Metrics}
+		s.restarting, _ = churn.Restartable(o)
+		s.signals, s.instrument, _ = churn.SignalsOf(o)
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(x, y *subject) int { return x.o.Key.Compare(y.o.Key) })
+	slices.SortFunc(out, func(x, y *subject) int { return x.key.Compare(y.key) })
 	return out
 }
 
@@ -112,7 +111,7 @@ func (r *reader) read(ctx context.Context, now time.Time) {
 	}
 	read := map[fleet.Key]fleet.Metrics{}
 	for _, s := range all {
-		read[s.o.Key] = s.read
+		read[s.key] = s.read
 	}
 	r.c.measured(r.t.Name, read)
 }

@@ -65,7 +65,7 @@ func (r *reader) askSettings(ctx context.Context, services []*subject) {
 func clustersOf(services []*subject) []string {
 	names := map[string]bool{}
 	for _, s := range services {
-		names[s.o.Key.Cluster] = true
+		names[s.key.Cluster] = true
 	}
 	return slices.Sorted(maps.Keys(names))
 }
@@ -98,7 +98,7 @@ func (r *reader) listRestarts(ctx context.Context, services []*subject) {
 	}
 	absent := map[fleet.Key]time.Time{}
 	for _, s := range services {
-		key := s.o.Key
+		key := s.key
 		if !r.perContainer(key.Cluster) || shown[[2]string{key.Cluster, key.Service}] {
 			continue
 		}
@@ -115,7 +115,7 @@ func (r *reader) listRestarts(ctx context.Context, services []*subject) {
 func (r *reader) restartsFrom(services []*subject, end time.Time) time.Time {
 	from := end.Add(-churn.MetricsEvery)
 	for _, s := range services {
-		key := s.o.Key
+		key := s.key
 		until := r.c.book.peek(key).History.Restarts.Until
 		_, absent := r.listed.absent[key]
 		counts := r.perContainer(key.Cluster) && !absent && !r.silent[key.Cluster]
@@ -154,11 +154,11 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 	var all []*descent
 	for _, s := range services {
 		d := &descent{subject: s, deeper: map[string]bool{}}
-		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: !r.silent[s.o.Key.Cluster]}, From: w.from, Insights: r.insights.of[s.o.Key.Cluster], Absent: r.listed.absent[s.o.Key]}
+		d.counts = fleet.RestartCounts{Seen: fleet.Seen{At: w.end, Complete: !r.silent[s.key.Cluster]}, From: w.from, Insights: r.insights.of[s.key.Cluster], Absent: r.listed.absent[s.key]}
 		all = append(all, d)
 		switch {
-		case !restless[s.o.Key.Cluster]:
-		case r.perContainer(s.o.Key.Cluster):
+		case !restless[s.key.Cluster]:
+		case r.perContainer(s.key.Cluster):
 			containers = append(containers, d.ofContainers()...)
 		default:
 			containers = append(containers, ask{d.metric(), func(p []fleet.Point) { d.counts.Highest = highest(p) }})
@@ -168,8 +168,8 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 		return err
 	}
 	for _, d := range all {
-		if r.perContainer(d.o.Key.Cluster) {
-			tasks = append(tasks, d.ofTasks(r.c.view, r.c.book.peek(d.o.Key).History.Restarts, w.from)...)
+		if r.perContainer(d.key.Cluster) {
+			tasks = append(tasks, d.ofTasks(r.c.view, r.c.book.peek(d.key).History.Restarts, w.from)...)
 		}
 	}
 	if err := r.ask(ctx, w, "Maximum", tasks); err != nil {
@@ -182,7 +182,7 @@ func (r *reader) descend(ctx context.Context, services []*subject, w window) err
 }
 
 func (d *descent) metric(more ...string) fleet.Metric {
-	return metricOf(insightsNamespace, restartCount, append([]string{"ClusterName", d.o.Key.Cluster, "ServiceName", d.o.Key.Service}, more...)...)
+	return metricOf(insightsNamespace, restartCount, append([]string{"ClusterName", d.key.Cluster, "ServiceName", d.key.Service}, more...)...)
 }
 
 func (d *descent) ofContainers() []ask {
@@ -201,7 +201,7 @@ func (d *descent) ofTasks(v *view, r churn.Restarts, from time.Time) []ask {
 		return nil
 	}
 	var out []ask
-	tasks := v.observe(d.o.Key).Tasks
+	tasks := v.observe(d.key).Tasks
 	for _, name := range d.restarting {
 		for _, t := range tasks {
 			_, had := r.Values[t.ID()+"/"+name]

@@ -141,7 +141,7 @@ func (r *reader) countSignals(ctx context.Context, services []*subject, w window
 	}
 	for i, s := range services {
 		is := &counts[i]
-		if !churn.FloodWorth(s.o, is.Internal) {
+		if len(is.Internal) == 0 || !churn.FloodWorth(r.c.view.observe(s.key), is.Internal) {
 			continue
 		}
 		more = append(more, ask{signalMetric(*is), func(p []fleet.Point) { is.All = p }})
