@@ -98,7 +98,11 @@ func (v *visit) propose(ctx context.Context) error {
 			if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Message == next.Message {
 				return next, nil, ok // the same plan, with more deaths to compare with
 			}
-			return next, []AuditEntry{v.r.entry(next, "propose", "plan of policy "+p.Name+": "+stateOf(next)+": "+next.Message)}, ok
+			text := "plan of policy " + p.Name + ": " + stateOf(next)
+			if next.Message != stateOf(next) {
+				text += ": " + next.Message
+			}
+			return next, []AuditEntry{v.r.entry(next, "propose", text)}, ok
 		})
 		if err != nil || proposed.Live() {
 			return err

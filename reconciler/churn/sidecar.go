@@ -69,7 +69,7 @@ func (c court) crashMessage(name string, r run) string {
 	last := r.last()
 	m := fmt.Sprintf("sidecar %s", Mask(name))
 	if last.Image != "" {
-		m += " (" + Mask(last.Image) + shortDigest(last.ImageDigest) + ")"
+		m += " (" + imageOf(Mask(last.Image), last.ImageDigest) + ")"
 	}
 	m += fmt.Sprintf(" took %d task(s) down since %s", len(r.stops), r.stops[0].StoppedAt.UTC().Format(time.RFC3339))
 	if code := last.Verdict.Culprit.ExitCode; code != nil {
@@ -87,12 +87,14 @@ func (c court) crashMessage(name string, r run) string {
 	return m
 }
 
-func shortDigest(digest string) string {
+// imageOf names an image with the first digits of the digest that ran, which a tag may no longer mean.
+func imageOf(image, digest string) string {
+	name, _, _ := strings.Cut(image, "@sha256:")
 	hex := strings.TrimPrefix(digest, "sha256:")
 	if hex == "" {
-		return ""
+		return image
 	}
-	return "@" + hex[:min(12, len(hex))]
+	return name + "@" + hex[:min(12, len(hex))]
 }
 
 // sampler says which trace sampler goes with the crash: the X-Ray remote sampler talks to the agent beside it. It states
