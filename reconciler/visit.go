@@ -79,36 +79,51 @@ func (v *visit) propose(ctx context.Context) error {
 		return nil
 	}
 	for _, p := range v.policies(live, alive) {
-		s := rollout.Subject{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings}
-		plan, _, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
-		switch _, read := v.observation.Definitions[plan.Base]; {
-		case wanted && !read && v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message == "":
-			continue // it is being fetched
-		case wanted && read && v.observation.Complete:
-			facts, err := v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings, plan), factsKept)
-			if err != nil {
-				return err
-			}
-			s.Facts = facts
-		case !wanted && !alive, wanted && !v.observation.Complete:
+		s, ready, err := v.subject(ctx, p, alive)
+		if err != nil {
+			return err
+		}
+		if !ready {
 			continue
 		}
 		proposed, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
 			next, ok := rollout.Propose(s, p, b, now)
-			if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Message == next.Message {
-				return next, nil, ok // the same plan, with more deaths to compare with
-			}
-			text := "plan of policy " + p.Name + ": " + stateOf(next)
-			if next.Message != stateOf(next) {
-				text += ": " + next.Message
-			}
-			return next, []AuditEntry{v.r.entry(next, "propose", text)}, ok
+			return next, v.proposed(next, p), ok
 		})
 		if err != nil || proposed.Live() {
 			return err
 		}
 	}
 	return nil
+}
+
+// subject is what a policy's plan is made of, with the facts where a plan is wanted; not ready: nothing can be proposed or ended
+// by it yet.
+func (v *visit) subject(ctx context.Context, p rollout.Policy, alive bool) (s rollout.Subject, ready bool, err error) {
+	s = rollout.Subject{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings}
+	plan, _, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
+	switch _, read := v.observation.Definitions[plan.Base]; {
+	case !wanted:
+		return s, alive, nil
+	case !v.observation.Complete:
+		return s, false, nil
+	case read:
+		s.Facts, err = v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings, plan), factsKept)
+		return s, err == nil, err
+	}
+	return s, v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message != "", nil // else it is being fetched
+}
+
+// proposed is what the audit log says of a proposal; nothing of the same plan with more deaths to compare with.
+func (v *visit) proposed(next rollout.Rollout, p rollout.Policy) []AuditEntry {
+	if was, known := v.r.c.book.Rollout(next.ID); known && stateOf(was) == stateOf(next) && was.Message == next.Message {
+		return nil
+	}
+	text := "plan of policy " + p.Name + ": " + stateOf(next)
+	if next.Message != stateOf(next) {
+		text += ": " + next.Message
+	}
+	return []AuditEntry{v.r.entry(next, "propose", text)}
 }
 
 // policies are those that may plan: of a live rollout its own alone. One that the configuration no longer has plans nothing.

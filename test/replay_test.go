@@ -2,7 +2,6 @@ package test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"io"
 	"runtime"
@@ -187,17 +186,4 @@ func same(t *testing.T, text []byte, want string) {
 			t.Errorf("with %d processors the replay differs: %s", n, cmp.Diff(want, got))
 		}
 	}
-}
-
-func gunzipped(t *testing.T, text []byte) string {
-	t.Helper()
-	gz, err := gzip.NewReader(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(gz)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
 }

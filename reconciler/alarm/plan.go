@@ -172,7 +172,7 @@ func (b Basis) surplus(have []Have, wanted map[string]bool) (rows []Row, missed 
 	missed = map[string]time.Time{}
 	ours := 0
 	for _, h := range have {
-		if !strings.HasPrefix(h.Name, Prefix(b.Owner)) || b.Scope == nil || !b.Scope(h.Name) || h.Foreign || h.Tags[OwnerTag] != b.Owner {
+		if !b.madeHere(h) {
 			continue
 		}
 		ours++
@@ -196,8 +196,13 @@ func (b Basis) surplus(have []Have, wanted map[string]bool) (rows []Row, missed 
 		}
 		rows = append(rows, r)
 	}
-	most := max(1, int(deleteShare*float64(ours)))
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })
+	inTurn(rows, max(1, int(deleteShare*float64(ours))))
+	return rows, missed
+}
+
+// inTurn lets not more than most of the rows delete.
+func inTurn(rows []Row, most int) {
 	for i := range rows {
 		if rows[i].Write.Delete == "" {
 			continue
@@ -207,7 +212,11 @@ func (b Basis) surplus(have []Have, wanted map[string]bool) (rows []Row, missed 
 			rows[i].Reason += "; it waits its turn, since only a share is deleted at once"
 		}
 	}
-	return rows, missed
+}
+
+// madeHere tells whether an alarm was made by this controller for what it looks at: by name, scope and tag alike.
+func (b Basis) madeHere(h Have) bool {
+	return strings.HasPrefix(h.Name, Prefix(b.Owner)) && b.Scope != nil && b.Scope(h.Name) && !h.Foreign && h.Tags[OwnerTag] == b.Owner
 }
 
 // kindIn is the kind that a name of ours says.

@@ -133,8 +133,8 @@ func (c court) sidecarsDown() []finding.Claim {
 		}
 		for _, box := range t.Containers {
 			if c.isDown(t, d, box) {
-				is, def := down[box.Name], fleet.ContainerDefinition{}
-				def, _ = d.Container(box.Name)
+				is := down[box.Name]
+				def, _ := d.Container(box.Name)
 				is.tasks, is.last, is.image = append(is.tasks, t), box, cmp.Or(box.Image, def.Image)
 				down[box.Name] = is
 			}

@@ -45,25 +45,34 @@ func Merge(key fleet.Key, was []Finding, claims []Claim, seen fleet.Seen, now ti
 		case ok && c.Blind && f.Open():
 			out = append(out, f.unread(seen))
 			delete(claimed, id)
-		case ok && (f.Open() || !c.Keeps && c.news(f)):
+		case ok && (f.Open() || c.reopens(f)):
 			out = append(out, f.refresh(c, seen, now))
 			delete(claimed, id)
 		case f.Open():
 			out = append(out, f.without(seen, now))
-		case ok || now.Sub(f.ClosedAt) < keepClosed:
+		case ok || f.remembered(now):
 			out = append(out, f)
 			delete(claimed, id) // nothing new, or too weak
 		}
 	}
 	for _, c := range claims {
 		if _, fresh := claimed[[2]string{c.Type, c.Subject}]; fresh && !c.Keeps {
-			out = append(out, Finding{Key: key, Type: c.Type, Subject: c.Subject, Status: False}.refresh(c, seen, now))
+			out = append(out, c.opened(key, seen, now))
 			delete(claimed, [2]string{c.Type, c.Subject})
 		}
 	}
 	slices.SortFunc(out, Finding.Compare)
 	return out
 }
+
+func (c Claim) opened(key fleet.Key, seen fleet.Seen, now time.Time) Finding {
+	return Finding{Key: key, Type: c.Type, Subject: c.Subject, Status: False}.refresh(c, seen, now)
+}
+
+// remembered tells whether a closed finding is kept yet.
+func (f Finding) remembered(now time.Time) bool { return now.Sub(f.ClosedAt) < keepClosed }
+
+func (c Claim) reopens(f Finding) bool { return !c.Keeps && c.news(f) }
 
 // news tells whether the claim rests on something that the closed finding did not know: what was over by the evidence
 // does not begin again by the same evidence.

@@ -170,11 +170,7 @@ func (l look) unserved(c fleet.ContainerDefinition, port int) hit {
 		if o.Name == c.Name || l.definition.Helper(o.Name) {
 			continue
 		}
-		if o.Unseen["image"] != "" || o.Unseen["portMappings"] != "" {
-			return hit{}
-		}
-		agent, known := agentOf(o.Image)
-		if slices.Contains(o.Ports, port) || known && slices.Contains(agent.Ports, port) || !known && l.sidecar(o) {
+		if l.mayServe(o, port) {
 			return hit{}
 		}
 		others = append(others, o.Name)
@@ -183,6 +179,18 @@ func (l look) unserved(c fleet.ContainerDefinition, port int) hit {
 		return hit{message: fmt.Sprintf("port %d on localhost is a telemetry agent's, and no other container is in the task to serve it", port)}
 	}
 	return hit{weak: true, message: fmt.Sprintf("port %d on localhost is served only if the configuration of %s opens it", port, strings.Join(others, " or "))}
+}
+
+// mayServe tells whether a container serves the port, or may, for all that is known of it.
+func (l look) mayServe(c fleet.ContainerDefinition, port int) bool {
+	if c.Unseen["image"] != "" || c.Unseen["portMappings"] != "" || slices.Contains(c.Ports, port) {
+		return true
+	}
+	agent, known := agentOf(c.Image)
+	if known {
+		return slices.Contains(agent.Ports, port)
+	}
+	return l.sidecar(c)
 }
 
 func hasScheme(value string) bool {

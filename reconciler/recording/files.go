@@ -53,7 +53,7 @@ func isRecording(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	head := make([]byte, 64)
 	gz, err := gzip.NewReader(f)
 	n := 0

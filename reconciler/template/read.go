@@ -60,7 +60,7 @@ var hcl = regexp.MustCompile(`(?m)^\s*(resource|module|data|variable|locals|terr
 func readJSON(raw []byte, allow fleet.AllowList) (Reading, error) {
 	var top map[string]json.RawMessage
 	if json.Unmarshal(bytes.TrimPrefix(raw, []byte("\ufeff")), &top) != nil {
-		return Reading{Kind: TaskDefinition}, nil // its reader names the place
+		return Reading{Kind: TaskDefinition}, nil //nolint:nilerr // its reader names the place
 	}
 	has := func(keys ...string) bool {
 		for _, key := range keys {

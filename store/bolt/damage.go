@@ -178,7 +178,7 @@ func bound(tx *bbolt.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read the pages: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	size := tx.DB().Info().PageSize
 	pages := int(tx.Size() / int64(size))
 	var raw []byte

@@ -137,7 +137,10 @@ func span(prefix, after string) (condition string, values attributes, some bool)
 
 // successor is the first string after all that begin with prefix; false where there is none.
 func successor(prefix string) (string, bool) {
-	b := []byte(strings.TrimRight(prefix, "\xff"))
+	b := []byte(prefix)
+	for len(b) > 0 && b[len(b)-1] == 0xff {
+		b = b[:len(b)-1]
+	}
 	if len(b) == 0 {
 		return "", false
 	}

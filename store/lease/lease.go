@@ -137,7 +137,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	lost := l.err != nil
 	l.mu.Unlock()
 	if lost {
-		return nil
+		return nil //nolint:nilerr // it ended, and whoever used it knows why
 	}
 	l.end(errReleased)
 	if err := l.register.GiveBack(ctx, l.epoch); err != nil && !errors.Is(err, ErrChanged) {

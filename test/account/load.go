@@ -116,10 +116,8 @@ func (v Service) validate() error {
 	case !slices.Contains([]string{"", "off", "stop", "rollback"}, v.CircuitBreaker):
 		return fmt.Errorf("circuitBreaker %q: use off, stop or rollback", v.CircuitBreaker)
 	}
-	for i, g := range v.Signals {
-		if g.Service == "" || g.Environment == "" || g.Operation == "" || (g.RemoteService == "") != (g.RemoteOperation == "") {
-			return fmt.Errorf("signals[%d]: service, environment and operation are needed, and remoteService goes with remoteOperation", i)
-		}
+	if err := validSignals(v.Signals); err != nil {
+		return err
 	}
 	var names []string
 	for i, c := range v.TaskDefinition.Containers {
@@ -135,6 +133,15 @@ func (v Service) validate() error {
 		}
 		if err := v.Models[name].validate(); err != nil {
 			return fmt.Errorf("models.%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func validSignals(all []Signal) error {
+	for i, g := range all {
+		if g.Service == "" || g.Environment == "" || g.Operation == "" || (g.RemoteService == "") != (g.RemoteOperation == "") {
+			return fmt.Errorf("signals[%d]: service, environment and operation are needed, and remoteService goes with remoteOperation", i)
 		}
 	}
 	return nil

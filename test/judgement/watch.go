@@ -44,7 +44,6 @@ type watcher struct {
 	life    *life
 	view    view
 	memory  reconciler.Memory
-	now     time.Time
 	last    fleet.Observation // as judged last
 	version int               // of the life, then
 	looked  time.Time         // the last whole look

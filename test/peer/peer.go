@@ -51,7 +51,7 @@ func (p program) launch(t testing.TB, port int, log string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer said.Close() // the program has its own
+	defer func() { _ = said.Close() }() // the program has its own
 	ctx, stop := context.WithCancel(context.Background())
 	command := p.command(port)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -114,6 +114,6 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
