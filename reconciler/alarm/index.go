@@ -184,25 +184,8 @@ func (x *Index) signal(s signal, p Place) []Told {
 	wanted := s.series(p)
 	covered := 0
 	for _, series := range wanted {
-		some := false
-		for _, w := range x.single[series.key()] {
-			if !slices.Equal(w.series.names(), series.names()) {
-				continue
-			}
-			t := x.judge(w, s)
-			switch only := w.series.value("ContainerName"); series.value("ContainerName") {
-			case only:
-				some = some || t.Tells == Yes
-			case "":
-				if t.Tells == Yes {
-					t.Tells, t.Why = Unclear, "it watches the container "+only+" alone"
-				}
-			default:
-				continue // another container's
-			}
-			out = append(out, t)
-		}
-		if some {
+		told, tells := x.onSeries(s, series)
+		if out = append(out, told...); tells {
 			covered++
 		}
 	}
@@ -225,6 +208,28 @@ func (x *Index) signal(s signal, p Place) []Told {
 		}
 	}
 	return out
+}
+
+// onSeries lists what alarms on single metrics tell of one series, and whether any tells.
+func (x *Index) onSeries(s signal, series Series) (out []Told, tells bool) {
+	for _, w := range x.single[series.key()] {
+		if !slices.Equal(w.series.names(), series.names()) {
+			continue
+		}
+		t := x.judge(w, s)
+		switch only := w.series.value("ContainerName"); series.value("ContainerName") {
+		case only:
+			tells = tells || t.Tells == Yes
+		case "":
+			if t.Tells == Yes {
+				t.Tells, t.Why = Unclear, "it watches the container "+only+" alone"
+			}
+		default:
+			continue // another container's
+		}
+		out = append(out, t)
+	}
+	return out, tells
 }
 
 func told(w watch, s signal, t Tells, why string) Told {

@@ -39,7 +39,7 @@ const schemaVersion = 1
 const wanted = "taskwarden needs a table with the partition key " + PartitionKey + " (type S) and the sort key " + SortKey +
 	" (type B), billed on demand, with TTL on the attribute " + TTL + " and point-in-time recovery: docs/store.md has the command"
 
-// ErrUnfit: the table is there and cannot be used.
+// ErrUnfit says that the table is there and cannot be used.
 var ErrUnfit = errors.New("the table cannot be used")
 
 // Actions are the IAM actions on the table that this package needs, in order. TransactWriteItems has none of its own: it
