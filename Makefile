@@ -11,7 +11,7 @@ TOOLS   := $(CURDIR)/bin/tools
 ALONE  := /reconciler/rollout$$|taskwarden/test$$
 RACING := TestFaultMatrix$$|TestCountersSurviveKills|TestRunSaysWhatIsWrong|TestTheFixIsRolledOut
 
-.PHONY: help build demo test lint cover bench release reproduce vulncheck clean
+.PHONY: help build demo test race lint cover bench release reproduce vulncheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: bin/ministack bin/dynamodb-local bin/cfn-lint bin/checkov ## every test, w
 	go test -race -timeout 20m -run '$(RACING)' ./test
 	go test -timeout 30m ./test ./reconciler/rollout
 	go test -timeout 10m ./test/judgement # in whole; with the race detector a small world ran above
+
+race: bin/ministack bin/dynamodb-local bin/cfn-lint bin/checkov ## every test with the race detector, the simulated weeks too (a quarter of an hour more)
+	go test -race -timeout 60m ./...
 
 # MiniStack is the independent peer of test/conformance (docs/conformance.md). cbor2 is what it needs to speak CloudWatch's protocol and does not list.
 bin/ministack: bin/ministack/bin/ministack
