@@ -57,14 +57,6 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	answerAs(w, http.StatusOK, format.Media(), body)
 }
 
-func formats() []string {
-	var out []string
-	for _, f := range export.Formats() {
-		out = append(out, string(f))
-	}
-	return out
-}
-
 func exportOperation() object {
 	contents := object{}
 	for _, f := range export.Formats() {
@@ -74,7 +66,7 @@ func exportOperation() object {
 	return object{
 		"summary": "The newest plan of a service in the words of the tool that owns it: the policy's variables with the place, and nothing else of the task definition.",
 		"parameters": []object{serviceAddress, {"name": "format", "in": "query", "description": params["format"].about,
-			"schema": object{"type": "string", "enum": formats(), "default": string(export.JSON)}}},
+			"schema": object{"type": "string", "enum": export.Names(), "default": string(export.JSON)}}},
 		"responses": object{
 			"200": object{"description": "The snippet.", "content": contents},
 			"404": response("No such service, or nothing was planned for it.", ref("Failure")),

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"taskwarden/reconciler/export"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -43,7 +44,7 @@ var params = map[string]param{
 	"phase":    {about: "Only rollouts that are on their way in this phase."},
 	"outcome":  {about: "Only rollouts that ended so."},
 	"action":   {about: "Only audit entries of this action, as approve."},
-	"format":   {about: "Language of the snippet; json if left out.", enum: formats()},
+	"format":   {about: "Language of the snippet; json if left out.", enum: export.Names()},
 	"severity": {about: "Only findings of this severity.", enum: []string{"info", "warning", "critical"}},
 	"status":   {about: "open (if left out): findings that are open or unknown. all: closed ones too.", enum: []string{"open", "all"}},
 	"planned":  {about: "Only planned, or only unplanned stops.", enum: []string{"true", "false"}},

@@ -32,22 +32,14 @@ It needs an approver's token, in --token-file or TASKWARDEN_TOKEN.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.export(cmd.Context(), args[0], format) },
 	}
-	c.Flags().StringVar(&format, "format", format, strings.Join(exportFormats(), ", "))
+	c.Flags().StringVar(&format, "format", format, strings.Join(export.Names(), ", "))
 	return c
-}
-
-func exportFormats() []string {
-	var out []string
-	for _, f := range export.Formats() {
-		out = append(out, string(f))
-	}
-	return out
 }
 
 // export prints the snippet as the server wrote it: it is for another program.
 func (a *app) export(ctx context.Context, address, format string) error {
-	if !slices.Contains(exportFormats(), format) {
-		return usageError("--format %q: use one of %s", format, strings.Join(exportFormats(), ", "))
+	if !slices.Contains(export.Names(), format) {
+		return usageError("--format %q: use one of %s", format, strings.Join(export.Names(), ", "))
 	}
 	path, err := servicePath(address)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -136,7 +135,7 @@ func modeNames(n permission.Need) string {
 			out = append(out, string(m))
 		}
 	}
-	if slices.Equal(out, []string{"scan", "observe", "evidence", "alarms", "remediate"}) {
+	if len(out) == len(permission.Modes()) {
 		return "all"
 	}
 	return strings.Join(out, ",")

@@ -26,6 +26,15 @@ const (
 // Formats are all of them, in the order of the help.
 func Formats() []Format { return []Format{JSON, CloudFormation, Terraform, Ecspresso} }
 
+// Names are the formats as users write them, in the same order.
+func Names() []string {
+	var out []string
+	for _, f := range Formats() {
+		out = append(out, string(f))
+	}
+	return out
+}
+
 // Media is the media type of a format.
 func (f Format) Media() string {
 	switch f {
