@@ -12,7 +12,14 @@ var (
 	ErrThrottled = errors.New("throttled")
 	ErrDenied    = errors.New("denied")
 	ErrTerminal  = errors.New("not to be repeated") // the request itself is wrong; the same one fails again
+	ErrUnsent    = errors.New("nothing was sent")   // what had to be known before a write could not be read
 )
+
+// Permanent reports whether the same call would meet the error again at once: AWS answered, and the answer was no. Any other
+// error is not an answer, so the same question is worth asking again.
+func Permanent(err error) bool {
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrTerminal) || errors.Is(err, ErrNotFound)
+}
 
 // Fault is one failed AWS call.
 type Fault struct {

@@ -10,7 +10,6 @@ import (
 const (
 	freshness  = 30 * time.Second // how old a look may be that a write relies on
 	showsLate  = 60 * time.Second // what ECS did may show so late; nothing is repeated earlier (DESIGN 5.9)
-	tries      = 5                // calls for one purpose
 	registerIn = 30 * time.Minute
 	// rollIn and stageIn bound a deployment: a rolling one, and one with lifecycle stages, each of which may last 24 h
 	// (Amazon ECS guide, "Amazon ECS blue/green deployments").
@@ -74,7 +73,7 @@ func (m *machine) audit(format string, args ...any) {
 
 // hear records what an answer to a call says; a look's failure is told by there being no look.
 func (m *machine) hear(a Answer) {
-	if a.Call == Fresh || a.Call == Record {
+	if a.Call == Fresh || a.Call == Record || a.Call == Check && a.Refusal == nil && a.Err == nil {
 		return
 	}
 	switch {
@@ -89,20 +88,19 @@ func (m *machine) hear(a Answer) {
 
 func (m *machine) look() { m.steps = append(m.steps, Step{Call: Fresh, Key: m.Plan.Key}) }
 
-// send intends a call and sends it, or fails the rollout where it was tried often enough.
+// send intends a call and sends it, unless the pause after the last try lasts. The phase's deadline ends the tries.
 func (m *machine) send(s Step) {
+	if m.pausing() {
+		return
+	}
 	n := 1
 	if m.Intent != nil && m.Intent.Call == s.Call {
 		n = m.Intent.Tries + 1
 	}
-	if n > tries {
-		m.fail(fmt.Sprintf("%s did not succeed in %d tries", s.Call, tries))
-		return
-	}
+	m.Intent = &Intent{Call: s.Call, At: m.now, Tries: n, Before: m.Wrote}
 	if s.Call == Update {
 		m.Wrote = m.now
 	}
-	m.Intent = &Intent{Call: s.Call, At: m.now, Tries: n}
 	m.Reason, m.Message, m.Remedy = "", fmt.Sprintf("%s sent", s.Call), ""
 	s.Key = m.Plan.Key
 	m.audit("%s, try %d, of %s", s.Call, n, fleet.NameOf(or(s.Revision, s.Base)))
@@ -115,7 +113,8 @@ func (m *machine) pending(c Call) bool {
 }
 
 // settle reads the answer to the pending call: ok where it was carried out, hopeless where it will never be. Where the answer
-// says that nothing was done, the intent may be sent again; where there is none, or one that leaves it open, it stays pending.
+// says that nothing was done, the intent may be sent again after a pause. Where there is no answer, or one that leaves it open,
+// the intent stays pending.
 func (m *machine) settle(c Call) (a Answer, ok, hopeless bool) {
 	if !m.pending(c) {
 		return a, false, false
@@ -123,14 +122,14 @@ func (m *machine) settle(c Call) (a Answer, ok, hopeless bool) {
 	a, heard := m.w.answer(c, m.Intent.At)
 	switch {
 	case !heard:
-	case a.Refusal != nil:
+	case a.Refusal != nil, a.hopeless():
+		m.Wrote = m.Intent.Before
 		return a, false, true
 	case a.Err == nil:
+		m.Pause = nil
 		return a, true, false
-	case a.hopeless():
-		return a, false, true
 	case a.nothingDone():
-		m.Intent.Refused = true
+		m.turnedAway(a.Err)
 	}
 	return a, false, false
 }
@@ -184,6 +183,10 @@ func (m *machine) approved() {
 	canary, why := m.w.Brakes.turn(m.Rollout, m.now)
 	if why != nil {
 		m.wait(why)
+		return
+	}
+	if m.w.Unanswered != "" {
+		m.wait(refuse(ReasonUnanswered, nil, "%s", m.w.Unanswered))
 		return
 	}
 	m.Canary, m.StartedAt = canary, m.now

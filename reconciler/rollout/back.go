@@ -29,8 +29,7 @@ func (m *machine) rollingBack() {
 func (m *machine) bringBack() {
 	a, _, hopeless := m.settle(Update)
 	if hopeless {
-		m.Intent.Refused = true // it is tried until the deadline: leaving production on a bad revision is worse than asking again
-		m.Message = "UpdateService: " + a.Err.Error()
+		m.turnedAway(a.Err) // it is tried until the deadline: leaving production on a bad revision is worse than asking again
 	}
 	look, ok := m.w.lookSince(m.Since, m.now)
 	p, _ := look.Service.Primary()
@@ -64,12 +63,6 @@ func (m *machine) back() {
 		}
 		return
 	}
-	if m.Intent != nil && m.now.Sub(m.Intent.At) < showsLate {
-		return // it answered that nothing was done: once a minute
-	}
-	if m.Intent != nil {
-		m.Intent.Tries = 0
-	}
 	m.send(Step{Call: Update, Service: m.Plan.ServiceARN, Revision: m.Plan.Base})
 }
 
@@ -82,9 +75,6 @@ func (m *machine) restore() {
 	if why := m.w.Brakes.mayWrite(m.Rollout); why != nil {
 		m.wait(why)
 		return
-	}
-	if m.Intent != nil {
-		m.Intent.Tries = 0
 	}
 	m.send(Step{Call: Restore, Base: m.Plan.Base, Tag: m.ID + "/restore"})
 }

@@ -130,7 +130,7 @@ func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 
 // holds tells whether the rollout's end keeps its service from another try: it failed, or somebody took a deployed fix out.
 func (r Rollout) holds() bool {
-	return r.Outcome == RolledBack || r.Outcome == Failed || r.Outcome == Superseded && r.Arrived
+	return r.Outcome == RolledBack || r.Outcome == Failed && !r.Untouched || r.Outcome == Superseded && r.Arrived
 }
 
 // wave lists the rollouts of the same fix: the policy with the same values.

@@ -16,6 +16,7 @@ import (
 //	plan refused                                                 refused, once for each plan hash and reason
 //	refused before, and the reason is gone                       the same rollout, proposed again
 //	owner's state says export                                    exported, once
+//	failed before anything was done to the service               the same plan after planTTL, or after a reset
 //	rejected, or ended already                                   nothing until a reset
 //	otherwise                                                    proposed
 //
@@ -35,7 +36,7 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 		return Rollout{}, false
 	}
 	last, known := b.last(plan)
-	if known && !b.again(last) {
+	if known && !b.again(last, now) {
 		return Rollout{}, false
 	}
 	fresh := Rollout{ID: idOf(plan, now), Plan: plan, CreatedAt: now}
@@ -100,8 +101,12 @@ func (b Brakes) last(p Plan) (Rollout, bool) {
 	return out, out.ID != ""
 }
 
-// again tells whether a plan that ended so may be made again.
-func (b Brakes) again(r Rollout) bool {
+// again reports whether a plan that ended so may be made again. One that failed before anything was done is made again after
+// planTTL: what turned it away then may well do so now.
+func (b Brakes) again(r Rollout, now time.Time) bool {
+	if r.Outcome == Failed && r.Untouched && now.Sub(r.Since) >= b.Settings.PlanTTL {
+		return true
+	}
 	return slices.Contains([]Outcome{Refused, Expired}, r.Outcome) || r.Since.Before(b.Resets[r.Key().String()])
 }
 

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,9 @@ const (
 	ReasonSlots  Reason = "slots"
 	ReasonPerDay Reason = "max_per_day"
 	ReasonWave   Reason = "canary"
+	// These wait for AWS: what cannot be asked or sent now is tried again.
+	ReasonUnanswered Reason = "unanswered"
+	ReasonTurnedAway Reason = "turned_away"
 )
 
 // remedies says what would change each refusal. docs/remediation.md shows the table; a test keeps it whole.
@@ -65,6 +69,8 @@ var remedies = map[Reason]string{
 	ReasonSlots:      "nothing: it starts when a rollout ends (remediation.maxConcurrent, maxSoaking)",
 	ReasonPerDay:     "nothing: it starts when the oldest start is a day ago (remediation.maxPerDay)",
 	ReasonWave:       "nothing: it starts when the policy's first wave has succeeded (remediation.canary)",
+	ReasonUnanswered: "nothing, if it is answered soon: it is asked again; otherwise make the named endpoint or registry reachable, or pin the image by digest",
+	ReasonTurnedAway: "nothing: it is tried again until the phase's deadline; if that passes, the plan is made again after planTTL, or after taskwarden reset SERVICE",
 }
 
 // Refusal is one reason with what it was seen by. Every one carries its remedy.
@@ -93,7 +99,7 @@ func (r *Refusal) Error() string {
 	return out + "; remedy: " + r.Remedy
 }
 
-// Waits tells whether the refusal only makes a rollout wait for its turn.
+// Waits reports whether the refusal only makes a rollout wait: for its turn, or for AWS.
 func (r *Refusal) Waits() bool {
-	return r.Reason == ReasonSlots || r.Reason == ReasonPerDay || r.Reason == ReasonWave
+	return slices.Contains([]Reason{ReasonSlots, ReasonPerDay, ReasonWave, ReasonUnanswered, ReasonTurnedAway}, r.Reason)
 }

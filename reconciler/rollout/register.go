@@ -26,7 +26,7 @@ func (m *machine) registering() {
 	case m.Order != nil:
 		m.conclude(RolledBack, "", "rolled back by "+m.Order.By+" before it was deployed")
 	case !m.now.Before(m.Deadline):
-		m.fail("no new revision within " + human(registerIn) + ": " + m.Message)
+		m.giveUp("there is no new revision in time")
 	case m.pending(Register):
 	default:
 		m.onBase(Step{Call: Register, Base: m.Plan.Base, Set: m.Plan.Set, Tag: m.ID})
@@ -47,7 +47,7 @@ func (m *machine) findByTag() (found bool) {
 		case m.Intent.Looked.IsZero():
 			m.Intent.Looked = a.At
 		case a.At.Sub(m.Intent.Looked) >= showsLate:
-			m.Intent.Refused = true
+			m.unheard("RegisterTaskDefinition had no answer, and no revision carries the tag of this rollout")
 			return false
 		}
 	}
@@ -72,9 +72,10 @@ func (m *machine) registered(revision string) {
 func (m *machine) onBase(s Step) {
 	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
-		if m.Phase == Registering && m.Intent == nil && m.now.Sub(m.StartedAt) < m.w.Brakes.Settings.PlanTTL {
-			m.Deadline = m.now.Add(registerIn) // nothing was sent: waiting for a brake is no failure while the plan is good
-		}
+		m.keepPlace()
+		return
+	}
+	if m.pausing() {
 		return
 	}
 	look, ok := m.w.lookSince(m.Since, m.now)
@@ -93,7 +94,7 @@ func (m *machine) onBase(s Step) {
 		m.look()
 	case p.RolloutState == fleet.RolloutFailed:
 		m.fail("the last deployment of " + fleet.NameOf(p.TaskDefinition) + " failed: there is no good revision to come back to")
-	default:
+	case m.checked():
 		m.send(s)
 	}
 }

@@ -57,8 +57,13 @@ type Rollout struct {
 	Order     *Order    `json:"order,omitempty"` // a person's rollback, which pause does not stop
 	StartedAt time.Time `json:"startedAt,omitzero"`
 
-	Wrote   time.Time `json:"wrote,omitzero"`    // when an UpdateService was last intended
+	Wrote   time.Time `json:"wrote,omitzero"`    // when an UpdateService was last intended that was not turned away
 	Arrived bool      `json:"arrived,omitempty"` // a look has shown the service on Revision
+
+	Checked time.Time `json:"checked,omitzero"` // when the plan's facts were last found out anew, and held
+	Pause   *Pause    `json:"pause,omitempty"`  // nothing is sent or asked before it is over
+	// Untouched is set where a rollout failed and nothing was done to the service: its end holds nothing.
+	Untouched bool `json:"untouched,omitempty"`
 
 	Intent   *Intent  `json:"intent,omitempty"`
 	Revision string   `json:"newRevision,omitempty"` // what was registered
@@ -83,6 +88,7 @@ type Intent struct {
 	Tries   int       `json:"tries"`             // calls sent for this purpose, this one included
 	Looked  time.Time `json:"looked,omitzero"`   // the first look after it that did not find what it would have made
 	Refused bool      `json:"refused,omitempty"` // the answer was that nothing was done: it may be repeated
+	Before  time.Time `json:"before,omitzero"`   // Wrote as it was before this call
 }
 
 // Conclusion is the outcome that a rollback works towards.
@@ -136,12 +142,13 @@ func (r Rollout) acting() bool {
 // enter begins a phase.
 func (r *Rollout) enter(p Phase, now time.Time, lasts time.Duration) {
 	r.Phase, r.Since, r.Deadline = p, now, now.Add(lasts)
-	r.Reason, r.Message, r.Remedy, r.Intent = "", "", "", nil
+	r.Reason, r.Message, r.Remedy, r.Intent, r.Pause = "", "", "", nil, nil
 }
 
 // end closes the rollout.
 func (r *Rollout) end(o Outcome, reason Reason, message string, now time.Time) {
-	r.Outcome, r.Reason, r.Message, r.Remedy, r.Since, r.Intent = o, reason, message, remedies[reason], now, nil
+	r.Untouched = r.untouched(o)
+	r.Outcome, r.Reason, r.Message, r.Remedy, r.Since, r.Intent, r.Pause = o, reason, message, remedies[reason], now, nil, nil
 }
 
 // wait says why nothing is done now.

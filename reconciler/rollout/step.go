@@ -12,12 +12,13 @@ import (
 // Call is what a step asks for.
 type Call string
 
-// Calls. The first two only look.
+// Calls. Fresh, FindByTag and Check only look.
 const (
 	Fresh     Call = "fresh"       // look at the service and its service deployment now
 	FindByTag Call = "find_by_tag" // find the revision of the family that carries Step.Tag
 	Register  Call = "register"    // register Base with Set in it, tagged; compared before and after
 	Update    Call = "update"      // UpdateService with cluster, service and Revision, nothing else
+	Check     Call = "check"       // find out the plan's facts anew, hold them against the plan, and then look at the service
 	Restore   Call = "restore"     // unless the family's newest ACTIVE revision has Base's content already: register it again
 	Record    Call = "record"      // append Text to the audit log
 )
@@ -45,15 +46,16 @@ type Answer struct {
 	Err      error    // of a class of package fleet, or of none: then the call may have been carried out
 }
 
-// nothingDone tells whether the answer says for certain that the call changed nothing.
-func (a Answer) nothingDone() bool {
-	return errors.Is(a.Err, fleet.ErrThrottled) || a.hopeless()
+// nothingDone reports whether the answer says for certain that the call changed nothing.
+func (a Answer) nothingDone() bool { return a.refused() || a.hopeless() }
+
+// refused reports whether AWS turned the call away for now, or whether it was not even sent: the same call may succeed later.
+func (a Answer) refused() bool {
+	return errors.Is(a.Err, fleet.ErrThrottled) || errors.Is(a.Err, fleet.ErrConflict) || errors.Is(a.Err, fleet.ErrUnsent)
 }
 
-// hopeless tells whether the same call would fail again.
-func (a Answer) hopeless() bool {
-	return errors.Is(a.Err, fleet.ErrDenied) || errors.Is(a.Err, fleet.ErrTerminal) || errors.Is(a.Err, fleet.ErrNotFound)
-}
+// hopeless reports whether the same call would fail again.
+func (a Answer) hopeless() bool { return fleet.Permanent(a.Err) }
 
 // Look is a fresh, whole look at one service. One that failed is no Look.
 type Look struct {
@@ -80,6 +82,7 @@ type World struct {
 	History     churn.History
 	Findings    []finding.Finding
 	Look        *Look    // the newest fresh look, or nil
+	Unanswered  string   // why the plan's facts are not known now, since the last questions had no answer; "": they had
 	Answers     []Answer // since the last Advance, oldest first
 	Volumes     Volumes
 	Brakes      Brakes

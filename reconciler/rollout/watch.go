@@ -23,7 +23,7 @@ func (m *machine) rolling() {
 		m.conclude(RolledBack, "", "rolled back by "+m.Order.By)
 		return
 	case !m.now.Before(m.Deadline):
-		m.fail("the deployment was not complete in time: " + m.Message)
+		m.giveUp("the deployment was not complete in time")
 		return
 	}
 	look, ok := m.w.lookSince(m.Since, m.now)
@@ -51,6 +51,9 @@ func (m *machine) stillOnBase(look Look) {
 	if m.pending(Update) && (look.At.Sub(m.Intent.At) < showsLate || look.inFlight()) {
 		m.look()
 		return
+	}
+	if m.pending(Update) {
+		m.unheard("UpdateService had no answer, and the old revision still runs")
 	}
 	m.onBase(Step{Call: Update, Service: m.Plan.ServiceARN, Revision: m.Revision})
 }

@@ -79,8 +79,7 @@ func TestWatching(t *testing.T) {
 			s.now = s.now.Add(time.Minute)
 			s.At, s.Service.TaskDefinition = s.now, c.revision
 			r.Intent = &Intent{Call: Update, At: s.now.Add(-2 * time.Minute), Tries: 1}
-			w := World{Observation: s.Observation, Look: seen(s, c.revision, c.rollout, c.d, c.carries), Brakes: s.brakes,
-				Answers: []Answer{{Call: Update, At: s.now, Err: fleet.ErrThrottled}}}
+			w := World{Observation: s.Observation, Look: seen(s, c.revision, c.rollout, c.d, c.carries), Brakes: s.brakes}
 			before, _ := json.Marshal(r)
 			got, steps := Advance(r, w, s.now)
 			again, twice := Advance(r, w, s.now)
