@@ -144,7 +144,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.definitions.queues.shutDown()
 	c.evidence.queues.shutDown()
 	c.audits.queues.shutDown()
-	c.remediation.queues.shutDown()
+	c.remediation.shutDown()
 	wg.Wait()
 	return nil
 }
@@ -204,6 +204,7 @@ func (c *Controller) servicePass(ctx context.Context, key fleet.Key) error {
 	o.Definitions = c.definitions.known(o, m.Findings)
 	m.Learning = !c.view.learned(key)
 	m.Alarms = c.sightOf(o, m.Findings)
+	m.Hindered = c.remediation.claims(key, c.now())
 	d := Decide(o, m, c.o.Policies, c.now())
 	if err := c.book.Record(ctx, d); err != nil {
 		return err

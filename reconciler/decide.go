@@ -65,7 +65,7 @@ func Decide(o fleet.Observation, m Memory, p Policies, now time.Time) Decision {
 		claims = weakened(claims)
 	}
 	if !o.Gone {
-		claims = append(claims, rollout.Claims(m.Rollouts, m.Reset, o)...) // known for certain, also before the view is whole
+		claims = append(append(claims, rollout.Claims(m.Rollouts, m.Reset, o)...), m.Hindered...) // known for certain, also before the view is whole
 	}
 	d.Findings = mergeAll(o.Key, m.Findings, claims, o.Seen, now, m.Alarms)
 	d.Changes = finding.Transitions(m.Findings, d.Findings, now)

@@ -2,10 +2,12 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"taskwarden/reconciler/fleet"
@@ -21,40 +23,61 @@ type imageAnswer struct {
 	err    error
 }
 
+const (
+	// imageIn bounds one question to a registry.
+	imageIn = 20 * time.Second
+	// silenceKept is how long a registry that gave no answer is left alone with the same question.
+	silenceKept = time.Minute
+)
+
+var errNoImage = errors.New("no answer within " + imageIn.String())
+
 // moving lists the images that a new deployment may start from other bytes than those that run, each with its container and why:
-// all that are not pinned by digest, but where the registry resolves the tag to the digest that runs. What cannot be shown to stay
-// moves. Answers serve for as long as keep: services of one image ask once.
-func (r *remediation) moving(ctx context.Context, t Target, o fleet.Observation, base fleet.Definition, fresh fleet.Fresh, keep time.Duration) []string {
-	var out []string
-	for _, c := range base.Containers {
+// all that are not pinned by digest, unless the registry resolves the tag to the digest that runs. What a registry does not show
+// to stay moves. All images are asked for at once. An error means that a registry gave no answer: then nothing is known.
+func (r *remediation) moving(ctx context.Context, t Target, o fleet.Observation, base fleet.Definition, fresh fleet.Fresh, keep time.Duration) ([]string, error) {
+	moves := make([]string, len(base.Containers))
+	silent := make([]error, len(base.Containers))
+	var group sync.WaitGroup
+	for i, c := range base.Containers {
 		if strings.Contains(c.Image, "@sha256:") {
 			continue
 		}
-		if why := r.stays(ctx, t, c.Image, running(o, base.ARN, fresh, c), keep); why != "" {
-			out = append(out, fmt.Sprintf("%s (%s): %s", c.Name, c.Image, why))
-		}
+		runs := running(o, base.ARN, fresh, c)
+		group.Go(func() {
+			silent[i] = r.c.fence("image "+c.Image, func() (err error) {
+				moves[i], err = r.stays(ctx, t, c.Image, runs, keep)
+				return err
+			})
+			if moves[i] != "" {
+				moves[i] = fmt.Sprintf("%s (%s): %s", c.Name, c.Image, moves[i])
+			}
+		})
 	}
-	return out
+	group.Wait()
+	return slices.DeleteFunc(moves, func(s string) bool { return s == "" }), errors.Join(silent...)
 }
 
-// stays is why an image cannot be shown to stay, or "".
-func (r *remediation) stays(ctx context.Context, t Target, image, running string, keep time.Duration) string {
+// stays is why an image moves or is not shown to stay, or "". An error means that the registry gave no answer.
+func (r *remediation) stays(ctx context.Context, t Target, image, running string, keep time.Duration) (why string, err error) {
 	switch {
 	case running == "":
-		return "ECS does not tell one digest that runs"
+		return "ECS does not tell one digest that runs", nil
 	case t.Registry == nil:
-		return "no registry is asked"
+		return "no registry is asked", nil
 	}
 	switch digest, err := r.resolved(ctx, t, image, running, keep); {
+	case fleet.Permanent(err):
+		return "cannot be shown to stay: " + err.Error(), nil
 	case err != nil:
-		return "cannot be shown to stay: " + err.Error()
+		return "", err
 	case digest != running:
-		return fmt.Sprintf("%s runs, and the tag means %s now", running, digest)
+		return fmt.Sprintf("%s runs, and the tag means %s now", running, digest), nil
 	}
-	return ""
+	return "", nil
 }
 
-// resolved asks the registry, unless it answered not long ago.
+// resolved asks the registry, unless it answered not long ago. Services of one image ask once.
 func (r *remediation) resolved(ctx context.Context, t Target, image, running string, keep time.Duration) (string, error) {
 	asked := imageAsked{t.Name, image, running}
 	now := r.now()
@@ -62,12 +85,21 @@ func (r *remediation) resolved(ctx context.Context, t Target, image, running str
 	maps.DeleteFunc(r.images, func(_ imageAsked, a imageAnswer) bool { return now.Sub(a.at) >= factsKept })
 	a, ok := r.images[asked]
 	r.state.Unlock()
+	if a.err != nil && !fleet.Permanent(a.err) {
+		keep = min(keep, silenceKept)
+	}
 	if ok && now.Sub(a.at) < keep {
 		return a.digest, a.err
 	}
 	a = imageAnswer{at: now}
-	if a.digest, a.err = t.Registry.Resolve(ctx, image, running); ctx.Err() != nil {
-		return "", ctx.Err() // stopped: that says nothing of the image
+	within, cancel := context.WithTimeoutCause(ctx, imageIn, errNoImage)
+	defer cancel()
+	a.digest, a.err = t.Registry.Resolve(within, image, running)
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx) // stopped: that says nothing of the image
+	case a.err != nil && within.Err() != nil:
+		a.err = fmt.Errorf("ask for image %s: %w", image, context.Cause(within))
 	}
 	r.state.Lock()
 	defer r.state.Unlock()

@@ -34,6 +34,7 @@ type Memory struct {
 	Reset    time.Time         // a person's last reset of the service
 	Learning bool              // no complete look at the service's cluster since the start: history is read, nothing opens
 	Alarms   AlarmSight        // what the last look at the alarms says; never stored
+	Hindered []finding.Claim   // what stands in the way of the service's fix; never stored
 	version  uint64            // of the stored item; 0: never written
 	written  memoryBody        // that item
 }

@@ -81,10 +81,11 @@ type definitions struct {
 	byARN  map[string]fleet.Definition
 	texts  texts                         // of byARN
 	users  map[string]map[fleet.Key]bool // who waits for a definition not yet there
+	absent absences                      // those that AWS does not know
 }
 
 func newDefinitions(c *Controller) *definitions {
-	return &definitions{c: c, byARN: map[string]fleet.Definition{}, texts: texts{}, users: map[string]map[fleet.Key]bool{}}
+	return &definitions{c: c, byARN: map[string]fleet.Definition{}, texts: texts{}, users: map[string]map[fleet.Key]bool{}, absent: absences{}}
 }
 
 // need queues the definitions that a cluster's services and tasks use and that are not there yet.
@@ -104,7 +105,7 @@ func (d *definitions) need(target string, cl fleet.Cluster) {
 func (d *definitions) ask(target, arn string, user fleet.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, ok := d.byARN[arn]; ok || arn == "" {
+	if _, ok := d.byARN[arn]; ok || arn == "" || d.absent.still(arn, d.c.now()) {
 		return
 	}
 	if d.users[arn] == nil {
@@ -166,15 +167,18 @@ func (d *definitions) answered(a recording.Definition) (again bool) {
 		return false
 	}
 	// One that AWS does not know (any more) is no trouble of the target: nothing would ever settle it.
-	if errors.Is(a.Err, fleet.ErrDenied) || !hopeless(a.Err) && a.Tries >= sayAfter {
+	if errors.Is(a.Err, fleet.ErrDenied) || !fleet.Permanent(a.Err) && a.Tries >= sayAfter {
 		d.c.trouble(a.Target, "DefinitionsUnreadable", "task definitions cannot be read, so essential containers cannot be told from helping ones", a.Err)
 	}
-	if !hopeless(a.Err) {
+	if !fleet.Permanent(a.Err) {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.users, a.ARN) // the next look asks again
+	delete(d.users, a.ARN) // a later look asks again
+	if errors.Is(a.Err, fleet.ErrNotFound) {
+		d.absent.note(a.ARN, d.c.now())
+	}
 	return false
 }
 
@@ -196,6 +200,7 @@ func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def flee
 func (d *definitions) arrived(arn string, def fleet.Definition) {
 	d.mu.Lock()
 	d.byARN[arn] = d.texts.slim(def)
+	delete(d.absent, arn)
 	users := d.users[arn]
 	delete(d.users, arn)
 	d.mu.Unlock()
@@ -255,7 +260,7 @@ func (e *evidence) answered(a recording.Tail) (again bool) {
 	switch {
 	case a.Err == nil:
 		e.c.settled(target, "LogsUnreadable")
-	case !hopeless(a.Err) && a.Tries < tries:
+	case !fleet.Permanent(a.Err) && a.Tries < tries:
 		return true
 	default:
 		if errors.Is(a.Err, fleet.ErrDenied) {
@@ -271,11 +276,6 @@ func (e *evidence) answered(a recording.Tail) (again bool) {
 	e.c.view.setLogs(a.Service, a.Ref, tail)
 	e.c.queue.Add(a.Service)
 	return false
-}
-
-// hopeless tells an error that the same call would meet again at once.
-func hopeless(err error) bool {
-	return errors.Is(err, fleet.ErrDenied) || errors.Is(err, fleet.ErrTerminal) || errors.Is(err, fleet.ErrNotFound)
 }
 
 // count is how many definitions are known, and how many are waited for.

@@ -28,30 +28,35 @@ const (
 	waitingAgain = time.Minute      // of one that waits for approval, its turn or a brake
 	soakingAgain = 5 * time.Minute  // of one that soaks, beside the looks
 	// mostTurns bounds a visit: no rollout gets further in one than from its start to its deployment.
-	mostTurns = 12
+	mostTurns = 16
+	// visitors visit one target's services. A visit asks only for what its own rollout needs now.
+	visitors = 4
 )
 
-// remediation takes rollouts from plan to end, behind the service passes: one worker a target, so that no service is visited
-// twice at the same time.
+// remediation takes rollouts from plan to end, behind the service passes. A queue never gives one service to two visitors.
+// Surveys for plans have a queue and workers of their own: what acts never waits for them.
 type remediation struct {
-	c      *Controller
-	o      Remediation
-	queues queues[fleet.Key]
+	c         *Controller
+	o         Remediation
+	queues    queues[fleet.Key]
+	surveying queues[asked]
 
 	// deciding is held while a rollout is decided on and written: each start sees the one before (rollout.Brakes.Known), and
 	// a person's word never meets a decision half way.
 	deciding sync.Mutex
 
 	state   sync.Mutex
-	surveys map[fleet.Key]survey
+	surveys map[asked]surveyed
 	images  map[imageAsked]imageAnswer
 	tags    map[fleet.Key]modeTag
 	answers map[string][]rollout.Answer // by rollout, those that no written Advance has heard
-	stuck   map[fleet.Key]error         // services whose last visit failed
+
+	hindrances map[hindrance]hindered
 }
 
 func newRemediation(c *Controller) *remediation {
-	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, images: map[imageAsked]imageAnswer{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
+	return &remediation{c: c, o: c.o.Remediation, surveys: map[asked]surveyed{}, images: map[imageAsked]imageAnswer{}, tags: map[fleet.Key]modeTag{},
+		answers: map[string][]rollout.Answer{}, hindrances: map[hindrance]hindered{}}
 }
 
 // off tells that no rollout is to be touched: not even one that was begun before.
@@ -98,11 +103,27 @@ func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
 	return rollout.Rollout{}, false
 }
 
-// loop visits the services of one target that are queued.
+// loop visits the services of one target that are queued, and surveys those that a plan is wanted for.
 func (r *remediation) loop(ctx context.Context, t Target) {
 	if r.off() {
 		return
 	}
+	var workers sync.WaitGroup
+	for range visitors {
+		workers.Go(func() { r.visitLoop(ctx, t) })
+	}
+	for range surveyors {
+		workers.Go(func() { r.surveyLoop(ctx, t) })
+	}
+	workers.Wait()
+}
+
+func (r *remediation) shutDown() {
+	r.queues.shutDown()
+	r.surveying.shutDown()
+}
+
+func (r *remediation) visitLoop(ctx context.Context, t Target) {
 	r.queues.work(t.Name, func(key fleet.Key) (again bool) {
 		if ctx.Err() != nil {
 			return false
@@ -112,28 +133,12 @@ func (r *remediation) loop(ctx context.Context, t Target) {
 		if ctx.Err() != nil {
 			return false
 		}
-		r.visited(key, err)
+		r.hinder(hindrance{key, "visit"}, err)
 		if err == nil && after > 0 {
 			r.queues.of(t.Name).AddAfter(key, after)
 		}
 		return err != nil
 	})
-}
-
-// visited notes whether a visit failed: a trouble of the target while any service's last one did.
-func (r *remediation) visited(key fleet.Key, err error) {
-	r.state.Lock()
-	delete(r.stuck, key)
-	if err != nil {
-		r.stuck[key] = err
-	}
-	for k, other := range r.stuck {
-		if err == nil && k.Target == key.Target {
-			err = other
-		}
-	}
-	r.state.Unlock()
-	r.c.outcome(key.Target, "RemediationStuck", "fixes cannot be planned or rolled out", err)
 }
 
 func (r *remediation) forget(id string) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
@@ -24,6 +23,8 @@ func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) boo
 		}
 		v.searched = true
 		v.answer(s.Call, func(a *rollout.Answer) { v.findByTag(ctx, r, s, a) })
+	case rollout.Check:
+		return v.takeCheck(ctx, r)
 	case rollout.Register:
 		v.answer(s.Call, func(a *rollout.Answer) { v.register(ctx, r, s, a) })
 	case rollout.Update:
@@ -82,18 +83,31 @@ func (v *visit) lookAt(ctx context.Context, r rollout.Rollout) (rollout.Look, er
 	return look, nil
 }
 
-// register makes the new revision: facts first, then the document, compared with the base before it is sent and again after
-// ECS described what it made of it.
+// takeCheck finds out the plan's facts anew, once a visit, and looks at the service after that: the questions may take a minute,
+// and nothing is sent on a look from before them.
+func (v *visit) takeCheck(ctx context.Context, r rollout.Rollout) bool {
+	if v.checked {
+		return false // the next visit asks again
+	}
+	v.checked = true
+	v.answer(rollout.Check, func(a *rollout.Answer) {
+		facts, err := v.r.survey(ctx, v.t, r.Plan, v.observation, 0)
+		if err != nil {
+			a.Err = err
+			return
+		}
+		v.r.surveyed(asked{v.key, r.Plan.Policy}, r.Plan, facts, a.At)
+		facts.FamilyUsers = v.r.seen(r.Plan, v.observation, nil).FamilyUsers
+		a.Refusal = (rollout.Subject{Observation: v.observation, Facts: facts}).Against(r.Plan)
+	})
+	v.look = nil
+	v.takeLook(ctx, r)
+	return true
+}
+
+// register makes the new revision: the document is compared with the base before it is sent, and again after ECS described
+// what it made of it.
 func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
-	o := v.observation
-	facts, err := v.r.surveyed(ctx, v.t, r.Plan, o, r.Plan.Cures, 0)
-	if err != nil {
-		a.Err = notSent(err)
-		return
-	}
-	if a.Refusal = (rollout.Subject{Observation: o, Facts: facts}).Against(r.Plan); a.Refusal != nil {
-		return
-	}
 	base, err := v.t.Deployer.RawDefinition(ctx, s.Base)
 	if err != nil {
 		a.Err = notSent(err)
@@ -104,47 +118,47 @@ func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step,
 		a.Err = err
 		return
 	}
+	if !v.justLooked() {
+		a.Err = notSent(errLookedTooLongAgo)
+		return
+	}
 	if a.Revision, a.Err = v.t.Deployer.Register(ctx, document); a.Err == nil {
 		v.compare(ctx, base, s, r, a)
 	}
 }
 
-// stillTrue is how old facts may be when the new revision is deployed: it follows the registration at once, unless a brake or a
-// throttled call came between.
-const stillTrue = 2 * time.Minute
+var errLookedTooLongAgo = errors.New("the look at the service is older than " + rollout.Freshness.String())
 
-// deploy points the service at a revision. On the way forward the facts must still hold: a tag may have moved since. Nothing
-// holds up the way back.
+// justLooked reports whether a write may still rely on the visit's look.
+func (v *visit) justLooked() bool {
+	return v.look != nil && v.r.now().Sub(v.look.At) <= rollout.Freshness
+}
+
+// deploy points the service at a revision. Nothing holds up the way back.
 func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
-	if r.Phase == rollout.Rolling {
-		facts, err := v.r.surveyed(ctx, v.t, r.Plan, v.observation, r.Plan.Cures, stillTrue)
-		if err != nil {
-			a.Err = notSent(err)
-			return
-		}
-		if a.Refusal = (rollout.Subject{Observation: v.observation, Facts: facts}).Against(r.Plan); a.Refusal != nil {
-			return
-		}
+	if r.Phase == rollout.Rolling && !v.justLooked() {
+		a.Err = notSent(errLookedTooLongAgo)
+		return
 	}
 	a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision)
 }
 
-// notSent marks an error from before the write: nothing was done for certain, so it may be tried again at once.
+// notSent marks an error from before the write: nothing was done for certain, so it may be tried again.
 func notSent(err error) error {
-	if errors.Is(err, fleet.ErrDenied) || errors.Is(err, fleet.ErrTerminal) || errors.Is(err, fleet.ErrNotFound) {
+	if fleet.Permanent(err) {
 		return err
 	}
 	return unsent{err}
 }
 
-// unsent is an error from before a write. Its class is that of calls which AWS turned away: they may be sent again.
+// unsent is an error from before a write.
 type unsent struct{ err error }
 
 // Error says that nothing was sent, and why.
 func (u unsent) Error() string { return "nothing was sent: " + u.err.Error() }
 
 // Unwrap gives the class and the error.
-func (u unsent) Unwrap() []error { return []error{fleet.ErrThrottled, u.err} }
+func (u unsent) Unwrap() []error { return []error{fleet.ErrUnsent, u.err} }
 
 // compare holds the new revision, as ECS describes it, against the base. One that cannot be read is not known: it is looked
 // for by its tag.

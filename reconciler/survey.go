@@ -38,73 +38,68 @@ type Registry interface {
 	Resolve(ctx context.Context, image, known string) (string, error)
 }
 
-// factsKept is how long facts serve. Right before a registration they are asked for again, whatever their age.
-const factsKept = 10 * time.Minute
+const (
+	// factsKept is how long facts serve a plan before they are asked for again. Right before a write they are, whatever their age.
+	factsKept = 10 * time.Minute
+	// answersStand is how long the last facts stand for a plan while the questions have no answer.
+	answersStand = 24 * time.Hour
+	// surveyIn bounds a whole survey.
+	surveyIn = time.Minute
+)
 
-// survey is what was found out about one service because a policy matches it.
-type survey struct {
-	at    time.Time
-	plan  string // what it was made for: the base revision and the values
-	facts rollout.Facts
-	// counted is the end of the reading of metrics that Requests is of; a plan may be made before the first one.
-	counted time.Time
-}
+var errSlowSurvey = errors.New("no whole answer within " + surveyIn.String())
 
-// surveyed gives the facts for a plan: those known if they are young enough, or new ones.
-func (r *remediation) surveyed(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, cures []string, keep time.Duration) (rollout.Facts, error) {
-	purpose := p.Base + fmt.Sprint(p.Set)
-	r.state.Lock()
-	s, ok := r.surveys[p.Key]
-	r.state.Unlock()
-	if !ok || s.plan != purpose || r.now().Sub(s.at) >= keep {
-		s = survey{at: r.now(), plan: purpose}
-		var err error
-		if s.facts, err = r.survey(ctx, t, p, o, keep); err != nil {
-			return rollout.Facts{}, fmt.Errorf("find out about %s: %w", p.Key, err)
-		}
-	}
-	if read := o.Metrics.Signals.At; s.facts.Requests == (rollout.Requests{}) || s.facts.Requests.Unknown != "" && s.counted != read {
-		s.facts.Requests, s.counted = requestsOf(ctx, t, o.Metrics.Signals), read
-	}
-	r.state.Lock()
-	r.surveys[p.Key] = s
-	r.state.Unlock()
-	// What the view knows is never older than the view.
-	s.facts.FamilyUsers = r.c.view.familyUsers(p.Key, familyOf(p.Base))
-	s.facts.Cures, s.facts.InternalOperation = cures, internalOperation(o.Metrics.Signals)
-	return s.facts, nil
-}
-
-// survey asks AWS: about six calls. What a person can be told as unknown is; anything else that fails is an error.
+// survey asks AWS and the registries: about six calls. What AWS denies to tell is unknown, and the facts say so. Any other
+// failure is an error: then nothing is known, and nothing may be concluded.
 func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration) (rollout.Facts, error) {
-	base := o.Definitions[p.Base]
+	ctx, cancel := context.WithTimeoutCause(ctx, surveyIn, errSlowSurvey)
+	defer cancel()
+	f, err := r.inquire(ctx, t, p, o, keep)
+	if err != nil {
+		return rollout.Facts{}, fmt.Errorf("find out about %s: %w", p.Key, err)
+	}
+	return f, nil
+}
+
+func (r *remediation) inquire(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration) (f rollout.Facts, err error) {
+	base, ok := o.Definitions[p.Base]
+	if !ok {
+		return f, fmt.Errorf("the base revision %s is not read", fleet.NameOf(p.Base))
+	}
 	fresh, err := r.fresh(ctx, t, p.Key)
 	if err != nil {
-		return rollout.Facts{}, err
+		return f, err
 	}
+	f.Express, f.PauseHooks = fresh.Express, fresh.PauseHooks
 	raw, err := t.Deployer.RawDefinition(ctx, p.Base)
 	if err != nil {
-		return rollout.Facts{}, err
+		return f, err
 	}
-	f := rollout.Facts{Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: r.moving(ctx, t, o, base, fresh, keep)}
-	document, err := registrationOf(raw, p.Set, "plan")
-	refusal, refused := errors.AsType[*rollout.Refusal](err)
-	switch {
-	case refused:
-		f.UnknownFields = append([]string{refusal.Message}, refusal.Evidence...)
-	case err != nil:
-		return rollout.Facts{}, err
-	default:
-		if f.UnknownFields, err = t.Deployer.UnknownFields(document); err != nil {
-			return rollout.Facts{}, err
-		}
+	if f.UnknownFields, err = unknownFields(t, raw, p.Set); err != nil {
+		return f, err
 	}
 	origin := rollout.Origin{Tags: fresh.Tags, DefinitionTags: tagsIn(raw), CreatedBy: fresh.CreatedBy, RegisteredBy: base.RegisteredBy}
-	if origin.Stack, err = t.Deployer.Stack(ctx, p.ServiceARN); err != nil {
+	switch origin.Stack, err = t.Deployer.Stack(ctx, p.ServiceARN); {
+	case errors.Is(err, fleet.ErrDenied):
 		origin.Unread = append(origin.Unread, err.Error())
+	case err != nil:
+		return f, err
 	}
 	f.Owner = rollout.OwnerOf(origin)
-	return f, nil
+	f.MovingImages, err = r.moving(ctx, t, o, base, fresh, keep)
+	return f, err
+}
+
+// unknownFields are the fields that a registration of the revision with the values would lose.
+func unknownFields(t Target, raw []byte, set map[string]map[string]string) ([]string, error) {
+	document, err := registrationOf(raw, set, "plan")
+	if refusal, refused := errors.AsType[*rollout.Refusal](err); refused {
+		return append([]string{refusal.Message}, refusal.Evidence...), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.Deployer.UnknownFields(document)
 }
 
 // tagsIn are the tags of a raw answer.

@@ -29,7 +29,7 @@ type clusterView struct {
 	learned  bool // a look at it was complete
 	services map[string]fleet.Service
 	tasks    map[string]taskSet // by service name
-	bare     map[string]bool    // families of which tasks run that no service runs
+	bare     map[string]time.Time // families (ARNs without the revision) of tasks that no service runs, and when one was last shown
 }
 
 func newView() *view {
@@ -54,12 +54,15 @@ func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
 
 // clusterOf is the view of a cluster after a look at it. A partial look replaces only what it showed.
 func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
-	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}, bare: map[string]bool{}}
+	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}, bare: map[string]time.Time{}}
 	tasks := map[string][]fleet.Task{}
 	if was != nil && !c.Seen.Complete {
 		maps.Copy(is.services, was.services)
-		maps.Copy(is.bare, was.bare)
 		tasks = stale(was.tasks, c.Tasks)
+	}
+	if was != nil {
+		maps.Copy(is.bare, was.bare)
+		maps.DeleteFunc(is.bare, func(_ string, last time.Time) bool { return c.Seen.At.Sub(last) >= bareKept })
 	}
 	for _, s := range c.Services {
 		is.services[s.Name] = s
@@ -67,8 +70,8 @@ func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
 	for _, t := range c.Tasks {
 		if name := t.ServiceName(); name != "" {
 			tasks[name] = append(tasks[name], t)
-		} else if !t.Stopped() {
-			is.bare[familyOf(t.TaskDefinition)] = true
+		} else {
+			is.bare[familyARN(t.TaskDefinition)] = c.Seen.At
 		}
 	}
 	for name, of := range tasks {

@@ -17,27 +17,50 @@ func familyOf(arn string) string {
 	return family
 }
 
-// familyUsers lists who else in the service's target runs revisions of a family: other services, and tasks that no service
-// runs. The next start or deployment of each may take the newest revision.
-func (v *view) familyUsers(key fleet.Key, family string) []string {
+// familyARN is a task definition's ARN without its revision: the family with its account and region.
+func familyARN(arn string) string {
+	if i := strings.LastIndexByte(arn, ':'); i >= 0 {
+		return arn[:i]
+	}
+	return arn
+}
+
+// bareKept is how long a family counts as used after a task was seen that no service runs. A schedule's task lives for minutes
+// between two looks, and comes back the next day.
+const bareKept = 25 * time.Hour
+
+// familyUsers lists who else runs revisions of a task definition's family, in whatever target: other services, and tasks that no
+// service runs. The next start or deployment of each may take the newest revision.
+func (v *view) familyUsers(key fleet.Key, definition string) []string {
+	family := familyARN(definition)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var out []string
 	for at, c := range v.clusters {
-		if at.Target != key.Target {
-			continue
-		}
 		for name, s := range c.services {
-			if other := (fleet.Key{Target: at.Target, Cluster: at.Cluster, Service: name}); other != key && familyOf(s.TaskDefinition) == family {
+			if other := (fleet.Key{Target: at.Target, Cluster: at.Cluster, Service: name}); familyARN(s.TaskDefinition) == family && !v.same(key, other) {
 				out = append(out, "service "+other.String())
 			}
 		}
-		if c.bare[family] {
-			out = append(out, "tasks in cluster "+at.Cluster+" that no service runs")
+		if last, ok := c.bare[family]; ok {
+			out = append(out, fmt.Sprintf("tasks in cluster %s that no service runs, last seen at %s", at.Cluster, last.UTC().Format(time.RFC3339)))
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// same reports whether two keys name one service, which two targets may both watch. The lock is held.
+func (v *view) same(a, b fleet.Key) bool {
+	return a == b || a.Service == b.Service && v.arn(a) != "" && v.arn(a) == v.arn(b)
+}
+
+func (v *view) arn(k fleet.Key) string {
+	c := v.clusters[fleet.Key{Target: k.Target, Cluster: k.Cluster}]
+	if c == nil {
+		return ""
+	}
+	return c.services[k.Service].ARN
 }
 
 // since is when a target was first seen whole by this process; zero: not yet.

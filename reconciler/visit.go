@@ -23,6 +23,7 @@ type visit struct {
 
 	look     *rollout.Look
 	searched bool // for a revision by its tag
+	checked  bool // whether the plan's facts hold
 	answers  []rollout.Answer
 	failed   error // why there is no look
 }
@@ -37,8 +38,7 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 	if v.memory, err = r.c.book.Load(ctx, key); err != nil {
 		return 0, err
 	}
-	v.observation = r.c.view.observe(key)
-	v.observation.Definitions = r.c.definitions.known(v.observation, v.memory.Findings)
+	v.observation = r.observed(key, v.memory)
 	if err := v.propose(ctx); err != nil {
 		return 0, err
 	}
@@ -57,17 +57,19 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 	return r.again(key), nil
 }
 
-// again is when the service's rollout is to be visited next.
+// again is when the service's rollout is to be visited next: when its pause is over, where it has one.
 func (r *remediation) again(key fleet.Key) time.Duration {
 	rollouts, _ := r.c.book.rolloutsOf(key)
-	now, ok := current(rollouts)
+	is, ok := current(rollouts)
 	switch {
-	case !ok || !now.Live():
+	case !ok || !is.Live():
 		return 0
-	case now.Phase == rollout.Soaking:
+	case is.Phase == rollout.Soaking:
 		return soakingAgain
-	case now.Phase == rollout.Proposed || now.Phase == rollout.Approved:
+	case is.Phase == rollout.Proposed || is.Phase == rollout.Approved:
 		return waitingAgain
+	case is.Pause != nil && is.Pause.Until.After(r.now()):
+		return min(is.Pause.Until.Sub(r.now()), waitingAgain)
 	}
 	return actingAgain
 }
@@ -79,10 +81,7 @@ func (v *visit) propose(ctx context.Context) error {
 		return nil
 	}
 	for _, p := range v.policies(live, alive) {
-		s, ready, err := v.subject(ctx, p, alive)
-		if err != nil {
-			return err
-		}
+		s, ready := v.subject(p, alive)
 		if !ready {
 			continue
 		}
@@ -99,19 +98,23 @@ func (v *visit) propose(ctx context.Context) error {
 
 // subject is what a policy's plan is made of, with the facts where a plan is wanted; not ready: nothing can be proposed or ended
 // by it yet.
-func (v *visit) subject(ctx context.Context, p rollout.Policy, alive bool) (s rollout.Subject, ready bool, err error) {
+func (v *visit) subject(p rollout.Policy, alive bool) (s rollout.Subject, ready bool) {
 	s = rollout.Subject{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings}
-	plan, _, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
+	plan, bad, wanted := rollout.Make(s, p, v.r.o.Settings, v.r.now())
 	switch _, read := v.observation.Definitions[plan.Base]; {
 	case !wanted:
-		return s, alive, nil
+		return s, alive
 	case !v.observation.Complete:
-		return s, false, nil
+		return s, false
+	case bad != nil && bad.Certain():
+		s.Facts = v.r.seen(plan, v.observation, cures(v.memory.Findings, plan))
+		s.Facts.Owner = rollout.Owner{State: rollout.UnknownOwner, Evidence: []string{"not asked for: the plan is refused whoever the owner is"}}
+		return s, true
 	case read:
-		s.Facts, err = v.r.surveyed(ctx, v.t, plan, v.observation, cures(v.memory.Findings, plan), factsKept)
-		return s, err == nil, err
+		s.Facts, ready = v.r.facts(asked{v.key, p.Name}, plan, v.observation, cures(v.memory.Findings, plan))
+		return s, ready
 	}
-	return s, v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message != "", nil // else it is being fetched
+	return s, v.r.c.troubles.of(v.key.Target)["DefinitionsUnreadable"].message != "" // else it is being fetched
 }
 
 // proposed is what the audit log says of a proposal; nothing of the same plan with more deaths to compare with.
@@ -178,7 +181,8 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 			return is, nil, false
 		}
 		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b,
-			Volumes: volumesOf(is, v.observation, v.memory.History.Restarts)}
+			Unanswered: v.r.unanswered(asked{v.key, is.Plan.Policy}),
+			Volumes:    volumesOf(is, v.observation, v.memory.History.Restarts)}
 		var after rollout.Rollout
 		after, steps = rollout.Advance(is, w, now)
 		var entries []AuditEntry

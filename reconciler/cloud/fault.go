@@ -130,10 +130,49 @@ func actionIn(message string) string {
 	return strings.ToLower(m[1]) + ":" + m[2]
 }
 
+// worded are the answers whose words say more than their code. ECS answers most of its conflicts as ClientException or
+// InvalidParameterException, which otherwise mean that the same call would fail again.
+var worded = []struct {
+	words string
+	class error
+}{
+	// DescribeTaskDefinition of a revision that ECS does not know.
+	{"Unable to describe task definition", fleet.ErrNotFound},
+	// Two registrations of one family meet (terraform-provider-aws issue 9777, PrefectHQ/prefect issue 21351, jenkinsci/amazon-ecs-plugin
+	// issue 105: it passes in seconds, and comes back under load).
+	{"Too many concurrent attempts to create a new revision", fleet.ErrThrottled},
+	// Five deployments of a service are not over yet, and UpdateService starts no further one (aws/containers-roadmap issue 2836).
+	{"active deployments exist, unable to create new deployment", fleet.ErrConflict},
+	// UpdateService meets another update or deployment of the same service. No public thread quotes these words; an answer with
+	// them that never passes costs the wait until the phase's deadline.
+	{"Unable to Start a service deployment", fleet.ErrConflict},
+	{"deployment is already in progress", fleet.ErrConflict},
+	{"service is being updated", fleet.ErrConflict},
+}
+
+// wordedCodes are the codes whose words decide.
+var wordedCodes = []string{"ClientException", "InvalidParameterException"}
+
+// classByWords is the class that an answer's words give, or nil.
+func classByWords(api smithy.APIError) error {
+	if !slices.Contains(wordedCodes, api.ErrorCode()) {
+		return nil
+	}
+	for _, w := range worded {
+		if strings.Contains(strings.ToLower(api.ErrorMessage()), strings.ToLower(w.words)) {
+			return w.class
+		}
+	}
+	return nil
+}
+
 func classOf(api smithy.APIError) error {
 	code := api.ErrorCode()
+	if class := classByWords(api); class != nil {
+		return class
+	}
 	switch {
-	case slices.Contains(notFoundCodes, code), code == "ClientException" && strings.Contains(api.ErrorMessage(), "Unable to describe task definition"):
+	case slices.Contains(notFoundCodes, code):
 		return fleet.ErrNotFound
 	case isThrottle(api):
 		return fleet.ErrThrottled

@@ -38,14 +38,16 @@ func (a *Account) Fresh(ctx context.Context, cluster, service string) (fleet.Fre
 	out.CreatedBy = aws.ToString(s.CreatedBy)
 	out.Express = s.ResourceManagementType == types.ResourceManagementTypeEcs
 	out.Tags, out.PauseHooks = tagsOf(s.Tags), pauses(s.DeploymentConfiguration)
+	if deployer := out.Service.Controller; deployer != "" && deployer != "ECS" {
+		return out, nil // ECS keeps no service deployments of it, and may refuse to list them (UnsupportedFeatureException)
+	}
 	if err := a.newestDeployment(ctx, cluster, service, &out); err != nil {
 		return fleet.Fresh{}, fmt.Errorf("look at the deployment of %s: %w", place, err)
 	}
 	return out, nil
 }
 
-// newestDeployment reads the service deployment that was created last and what it brings. Services that CodeDeploy or
-// others deploy have none.
+// newestDeployment reads the service deployment that was created last and what it brings.
 func (a *Account) newestDeployment(ctx context.Context, cluster, service string, out *fleet.Fresh) error {
 	list, err := call(ctx, a.ecs.ListServiceDeployments, &ecs.ListServiceDeploymentsInput{
 		Cluster: &cluster, Service: &service, MaxResults: aws.Int32(deploymentPage), // the order is not documented

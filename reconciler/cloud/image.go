@@ -16,7 +16,7 @@ import (
 // ImageDigest is the digest (sha256:…) that a pull of an image of ECR gets now, or known where the tag is of an index that
 // holds the manifest known. It asks BatchGetImage, with which every pull begins ("When an image is pulled, the BatchGetImage API
 // is called once to retrieve the image manifest", ECR API reference) and which repositories of other accounts allow to whoever may
-// pull. An error means that nobody knows.
+// pull. An error of a permanent class is an answer; any other means that the digest is not known.
 func (a *Account) ImageDigest(ctx context.Context, i fleet.PrivateImage, known string) (string, error) {
 	out, err := call(ctx, a.ecrIn(i.Region).BatchGetImage, &ecr.BatchGetImageInput{
 		RegistryId: &i.Account, RepositoryName: &i.Repository, ImageIds: []types.ImageIdentifier{{ImageTag: &i.Tag}},
@@ -28,7 +28,7 @@ func (a *Account) ImageDigest(ctx context.Context, i fleet.PrivateImage, known s
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", what, err)
 	case len(out.Images) == 0 && len(out.Failures) > 0:
-		return "", fmt.Errorf("%s: %s", what, out.Failures[0].FailureCode)
+		return "", &said{fmt.Sprintf("%s: %s", what, out.Failures[0].FailureCode), fleet.ErrNotFound}
 	case len(out.Images) != 1 || out.Images[0].ImageId == nil || aws.ToString(out.Images[0].ImageId.ImageDigest) == "":
 		return "", fmt.Errorf("%s: the answer holds no digest", what)
 	}

@@ -26,11 +26,11 @@ func New(private Private, public *Public) *Client { return &Client{private, publ
 
 // Resolve is the digest (sha256:…) that a pull of an image by tag gets now, or known where the tag is of an index that holds
 // the manifest known. Names are read as container runtimes do: nginx is docker.io/library/nginx:latest. Errors say which
-// registry was asked and why there is no answer.
+// registry was asked and why there is no digest; where fleet.Permanent holds, that is the answer, otherwise there was none.
 func (c *Client) Resolve(ctx context.Context, image, known string) (string, error) {
 	tag, err := name.NewTag(image, name.WeakValidation)
 	if err != nil {
-		return "", fmt.Errorf("read the image's name: %q is no image by tag", image)
+		return "", &answered{fmt.Sprintf("read the image's name: %q is no image by tag", image), fleet.ErrTerminal}
 	}
 	if private, ok := privateOf(tag); ok {
 		return c.private.ImageDigest(ctx, private, known)

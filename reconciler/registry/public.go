@@ -14,6 +14,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"taskwarden/reconciler/fleet"
 )
 
 const (
@@ -65,7 +67,7 @@ func (p *Public) ask(ctx context.Context, tag name.Tag, known string) (string, e
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1})} // whoever asks comes again
 	head, err := remote.Head(tag, options...)
 	if err != nil {
-		return "", budget.heard(err)
+		return "", budget.heard(ctx, err)
 	}
 	if head.Digest.String() == known || !head.MediaType.IsIndex() {
 		return head.Digest.String(), nil
@@ -75,7 +77,7 @@ func (p *Public) ask(ctx context.Context, tag name.Tag, known string) (string, e
 	}
 	got, err := remote.Get(tag, options...)
 	if err != nil {
-		return "", budget.heard(err)
+		return "", budget.heard(ctx, err)
 	}
 	index, err := v1.ParseIndexManifest(bytes.NewReader(got.Manifest))
 	if err != nil {
@@ -94,7 +96,7 @@ func (p *Public) budget(registry string) (*budget, error) {
 	defer p.mu.Unlock()
 	b, ok := p.budgets[registry]
 	if !ok && len(p.budgets) >= mostRegistries {
-		return nil, fmt.Errorf("%d other registries were asked already", mostRegistries)
+		return nil, &answered{fmt.Sprintf("%d other registries were asked already", mostRegistries), fleet.ErrTerminal}
 	}
 	if !ok {
 		b = newBudget()
@@ -103,28 +105,42 @@ func (p *Public) budget(registry string) (*budget, error) {
 	return b, nil
 }
 
+// answered is a registry's no: the same question would meet it again. Other errors are no answer.
+type answered struct {
+	text  string
+	class error // of package fleet
+}
+
+// Error says what the registry answered.
+func (a *answered) Error() string { return a.text }
+
+// Unwrap gives the class.
+func (a *answered) Unwrap() error { return a.class }
+
 // said puts the failures of a question into few words of our own. A registry's answer is repeated by its codes alone: its body
 // is whatever the other side wrote.
 func said(ctx context.Context, err error) error {
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		switch answer.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return fmt.Errorf("status %d: it shows the image to nobody without credentials, and taskwarden has none for it", answer.StatusCode)
+			return &answered{fmt.Sprintf("status %d: it shows the image to nobody without credentials, and taskwarden has none for it", answer.StatusCode), fleet.ErrDenied}
 		case http.StatusNotFound:
-			return errors.New("status 404: it has no such tag")
+			return &answered{"status 404: it has no such tag", fleet.ErrNotFound}
 		case http.StatusTooManyRequests:
 			return fmt.Errorf("status 429: too many requests; it is left alone for %s", restFor)
 		}
 		return fmt.Errorf("status %d", answer.StatusCode)
 	}
+	if no, ok := errors.AsType[*answered](err); ok {
+		return no
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	text := err.Error()
 	if inner := (*strayed)(nil); errors.As(err, &inner) {
-		text = inner.Error()
+		return &answered{inner.Error(), fleet.ErrTerminal}
 	}
-	text, _, _ = strings.Cut(text, "\n")
+	text, _, _ := strings.Cut(err.Error(), "\n")
 	if r := []rune(text); len(r) > saidMost {
 		text = string(r[:saidMost]) + "…"
 	}

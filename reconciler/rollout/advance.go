@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	freshness  = 30 * time.Second // how old a look may be that a write relies on
+	Freshness  = 30 * time.Second // how old a look may be that a write relies on
 	showsLate  = 60 * time.Second // what ECS did may show so late; nothing is repeated earlier (DESIGN 5.9)
 	registerIn = 30 * time.Minute
 	// rollIn and stageIn bound a deployment: a rolling one, and one with lifecycle stages, each of which may last 24 h

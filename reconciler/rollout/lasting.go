@@ -3,7 +3,9 @@ package rollout
 import "strings"
 
 // Against is what forbids the plan by facts that are newer than it, or nil: asked again right before a write.
-func (s Subject) Against(p Plan) *Refusal { return firstOf(changedOwner(p.Owner, s.Facts.Owner), s.lasting(p)) }
+func (s Subject) Against(p Plan) *Refusal {
+	return firstOf(changedOwner(p.Owner, s.Facts.Owner), s.lasting(p))
+}
 
 // lasting is the first reason against the plan that only a person's change ends, or nil.
 func (s Subject) lasting(p Plan) *Refusal {

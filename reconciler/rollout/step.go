@@ -98,9 +98,9 @@ func (w World) answer(c Call, since time.Time) (Answer, bool) {
 	return Answer{}, false
 }
 
-// lookSince is the fresh look if it began at or after since and is not older than freshness.
+// lookSince is the fresh look if it began at or after since and is not older than Freshness.
 func (w World) lookSince(since, now time.Time) (Look, bool) {
-	if w.Look == nil || w.Look.At.Before(since) || now.Sub(w.Look.At) > freshness {
+	if w.Look == nil || w.Look.At.Before(since) || now.Sub(w.Look.At) > Freshness {
 		return Look{}, false
 	}
 	return *w.Look, true
