@@ -115,29 +115,6 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-func TestFamilyUsers(t *testing.T) {
-	const arn = "arn:aws:ecs:r:1:task-definition/web:7"
-	v := newView()
-	service := func(name, definition string) fleet.Service {
-		return fleet.Service{Name: name, TaskDefinition: definition}
-	}
-	task := func(group, status string) fleet.Task {
-		return fleet.Task{ARN: "t" + group + status, Group: group, TaskDefinition: arn, LastStatus: status}
-	}
-	seen := fleet.Seen{At: noon, Complete: true}
-	v.update("prod", fleet.Cluster{Name: "c", Seen: seen, Services: []fleet.Service{service("django", arn), service("other", "arn:aws:ecs:r:1:task-definition/web-2:1")},
-		Tasks: []fleet.Task{task("service:django", fleet.StatusRunning), task("family:web", fleet.StatusStopped)}})
-	v.update("elsewhere", fleet.Cluster{Name: "c", Seen: seen, Services: []fleet.Service{service("web", arn)}})
-	if got := v.familyUsers(django, "web"); len(got) != 0 {
-		t.Errorf("nobody else uses it: %v", got)
-	}
-	v.update("prod", fleet.Cluster{Name: "d", Seen: seen, Services: []fleet.Service{service("web", "arn:aws:ecs:r:1:task-definition/web:3")}, Tasks: []fleet.Task{task("family:web", fleet.StatusRunning)}})
-	v.update("prod", fleet.Cluster{Name: "d", Seen: fleet.Seen{At: noon}}) // a partial look takes nothing away
-	if got, want := v.familyUsers(django, "web"), []string{"service prod/d/web", "tasks in cluster d that no service runs"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
 // Sick services count once, with the cause of the sidecar's crash where there is one.
 func TestSick(t *testing.T) {
 	other := fleet.Key{Target: "prod", Cluster: "c", Service: "other"}

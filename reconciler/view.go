@@ -28,7 +28,7 @@ type clusterView struct {
 	err      error
 	learned  bool // a look at it was complete
 	services map[string]fleet.Service
-	tasks    map[string]taskSet // by service name
+	tasks    map[string]taskSet   // by service name
 	bare     map[string]time.Time // families (ARNs without the revision) of tasks that no service runs, and when one was last shown
 }
 

@@ -42,6 +42,33 @@ func TestClassesOfErrors(t *testing.T) {
 	}
 }
 
+// ECS words most of its passing conflicts as errors whose code alone would mean that the call is wrong.
+func TestClassesByWords(t *testing.T) {
+	op, _ := operationOf("ecs", "UpdateService")
+	for _, row := range []struct {
+		code, message string
+		class         error
+	}{
+		{"ClientException", "Too many concurrent attempts to create a new revision of the specified family.", fleet.ErrThrottled},
+		{"ClientException", "too many concurrent attempts to create a new revision of the specified family.", fleet.ErrThrottled},
+		{"InvalidParameterException", "5 active deployments exist, unable to create new deployment.", fleet.ErrConflict},
+		{"ClientException", "Unable to Start a service deployment: another deployment is already in progress", fleet.ErrConflict},
+		{"InvalidParameterException", "The service is being updated", fleet.ErrConflict},
+		{"ClientException", "Unable to describe task definition.", fleet.ErrNotFound},
+		{"ClientException", "TaskDefinition is inactive", fleet.ErrTerminal},
+		{"InvalidParameterException", "Unknown parameter in input", fleet.ErrTerminal},
+		{"AccessDeniedException", "not while a deployment is already in progress", fleet.ErrDenied},
+	} {
+		err := faultOf(t.Context(), op, "us-east-1", &smithy.GenericAPIError{Code: row.code, Message: row.message})
+		if f, ok := errors.AsType[*fleet.Fault](err); !ok || f.Class != row.class {
+			t.Errorf("%s %q: %+v, want %v", row.code, row.message, f, row.class)
+		}
+		if want := row.class != fleet.ErrThrottled && row.class != fleet.ErrConflict; fleet.Permanent(err) != want {
+			t.Errorf("%s %q: permanent %t", row.code, row.message, !want)
+		}
+	}
+}
+
 // IAM may miss another action than the call's own, and says which; SNS writes its prefix in capitals.
 func TestADenialNamesWhatIsMissing(t *testing.T) {
 	op, _ := operationOf("ecs", "RegisterTaskDefinition")

@@ -7,6 +7,7 @@ import (
 
 	"taskwarden/reconciler/fleet"
 	"taskwarden/test/account"
+	"taskwarden/test/account/wire"
 )
 
 func TestFresh(t *testing.T) {
@@ -60,6 +61,21 @@ func TestFreshIsWholeOrNone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of a service that another controller deploys ECS keeps no service deployments: they are not asked for, since ECS may refuse to
+// list them.
+func TestFreshOfAnotherController(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := account.Bulk(1, 1, 1)
+		s.Clusters[0].Services[0].Controller = "CODE_DEPLOY"
+		w := world(t, s)
+		defer fails(w, isOp("ListServiceDeployments"), wire.Bad("UnsupportedFeatureException", "not of this controller"))()
+		f, err := watching(w, Options{}).Fresh(t.Context(), "prod-000", "service-00000")
+		if err != nil || f.Service.Controller != "CODE_DEPLOY" || f.Gone {
+			t.Errorf("%+v, %v", f, err)
+		}
+	})
 }
 
 func TestPauseHooks(t *testing.T) {

@@ -205,22 +205,27 @@ func TestWhatARegistryAnswers(t *testing.T) {
 		})
 	}
 	for name, tt := range map[string]struct {
-		next http.Handler
-		want string
+		next     http.Handler
+		want     string
+		answered bool // whether that is an answer, and not merely none
 	}{
-		"denied":             {answer(403, nil), "without credentials"},
-		"broken":             {answer(500, nil), "status 500"},
-		"too many":           {answer(429, nil), "too many requests"},
-		"a redirect to http": {answer(302, http.Header{"Location": {"http://internal.example/v2/"}}), "only https"},
-		"a realm by http":    {answer(401, http.Header{"Www-Authenticate": {`Bearer realm="http://internal.example/token"`}}), "only https"},
-		"a realm inside":     {answer(401, http.Header{"Www-Authenticate": {`Bearer realm="https://169.254.169.254/token"`}}), "private or link-local"},
-		"no digest":          {answer(200, nil), "Docker-Content-Digest"},
+		"denied":             {answer(403, nil), "without credentials", true},
+		"no such tag":        {answer(404, nil), "no such tag", true},
+		"broken":             {answer(500, nil), "status 500", false},
+		"too many":           {answer(429, nil), "too many requests", false},
+		"a redirect to http": {answer(302, http.Header{"Location": {"http://internal.example/v2/"}}), "only https", true},
+		"a realm by http":    {answer(401, http.Header{"Www-Authenticate": {`Bearer realm="http://internal.example/token"`}}), "only https", true},
+		"a realm inside":     {answer(401, http.Header{"Www-Authenticate": {`Bearer realm="https://169.254.169.254/token"`}}), "private or link-local", false},
+		"no digest":          {answer(200, nil), "Docker-Content-Digest", false},
 	} {
 		l := open(t)
 		l.next = tt.next
 		_, err := New(nil, NewPublic(http.DefaultTransport)).Resolve(t.Context(), l.host+"/app:1", "sha256:x")
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) || len(err.Error()) > 400 {
 			t.Errorf("%s: %v", name, err)
+		}
+		if fleet.Permanent(err) != tt.answered {
+			t.Errorf("%s: %v, an answer: %t", name, err, !tt.answered)
 		}
 	}
 }
@@ -248,9 +253,17 @@ func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		silent := trip(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
-		_, err := New(nil, NewPublic(silent)).Resolve(t.Context(), "registry.example/app:1", "sha256:x")
+		c := New(nil, NewPublic(silent))
+		_, err := c.Resolve(t.Context(), "registry.example/app:1", "sha256:x")
 		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "no answer within 20s") || took > 21*time.Second {
 			t.Errorf("silent: %v after %s", err, took)
+		}
+		began = time.Now()
+		for i := range 100 { // every other image of it would cost as long
+			_, err = c.Resolve(t.Context(), fmt.Sprintf("registry.example/app:%d", i), "sha256:x")
+		}
+		if took := time.Since(began); took > time.Second || fleet.Permanent(err) || !strings.Contains(err.Error(), "left alone") {
+			t.Errorf("silent still: %v after %s", err, took)
 		}
 	})
 }
