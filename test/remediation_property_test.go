@@ -29,6 +29,8 @@ type drawn struct {
 	effect   string
 	settings rollout.Settings
 	events   []event
+
+	misfortunes []misfortune
 }
 
 // event is something that happens while fixes are rolled out.
@@ -62,6 +64,7 @@ func draw(t *rapid.T) drawn {
 	d.events = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event {
 		return event{time.Duration(rapid.IntRange(1, 600).Draw(t, "at")) * time.Minute, rapid.IntRange(0, d.services-1).Draw(t, "service"), rapid.SampledFrom(kinds).Draw(t, "what")}
 	}), 0, 8).Draw(t, "events")
+	d.misfortunes = drawMisfortunes(t, d.services)
 	slices.SortStableFunc(d.events, func(a, b event) int { return int(a.at - b.at) })
 	return d
 }
@@ -75,6 +78,7 @@ func (d drawn) scenario(t *testing.T) account.Scenario {
 		v := first
 		v.Name, v.TaskDefinition.Family = fmt.Sprintf("django%d", i), fmt.Sprintf("django%d", i)
 		v.Models = maps.Clone(first.Models)
+		byTag(&v)
 		m := v.Models["cwagent"]
 		m.Cases = slices.Clone(m.Cases)
 		m.Cases[0].Lifetime = account.Between(50*time.Minute, 60*time.Minute)
@@ -120,6 +124,7 @@ type witness struct {
 	trouble string
 	writes  int
 	wrong   []string
+	fortune *fortune
 }
 
 func (w *witness) complain(format string, args ...any) {
@@ -128,6 +133,10 @@ func (w *witness) complain(format string, args ...any) {
 
 // see is asked about each write before it is carried out.
 func (w *witness) see(c account.Call) account.Gate {
+	if c.AccessKey == personsKey {
+		return account.Gate{}
+	}
+	meets := w.fortune.meets(c)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writes++
@@ -137,6 +146,7 @@ func (w *witness) see(c account.Call) account.Gate {
 		return account.Gate{}
 	}
 	w.judge(c, r)
+	w.paced(c)
 	if c.Op == "UpdateService" {
 		w.overNobody(c, r)
 	}
@@ -146,7 +156,7 @@ func (w *witness) see(c account.Call) account.Gate {
 	case "answers are lost":
 		return account.Gate{Cut: true}
 	}
-	return account.Gate{}
+	return meets
 }
 
 // rolloutOf is the one live rollout that a write is of.
@@ -171,7 +181,7 @@ func asList(v any) []any { l, _ := v.([]any); return l }
 
 // judge holds a write against modes, pause, windows and caps. A way back is free of the last two.
 func (w *witness) judge(c account.Call, r rollout.Rollout) {
-	if w.d.mode != rollout.Auto {
+	if w.d.mode != rollout.Auto && (w.d.mode != rollout.Approve || r.Approval == nil || r.Approval.By != "oncall") {
 		w.complain("%s in mode %s", c.Op, w.d.mode)
 	}
 	if w.paused {
@@ -246,7 +256,10 @@ func (w *witness) live() {
 
 func (w *witness) start() {
 	base := w.remediate(w.d.mode, cure)
-	c := w.run(func(o *reconciler.Options) { base(o); o.Remediation.Settings = w.d.settings })
+	c := w.run(func(o *reconciler.Options) {
+		base(o)
+		o.Remediation.Settings, o.Targets[0].Registry = w.d.settings, w.fortune
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running = c
@@ -282,6 +295,7 @@ func (w *witness) happens(e event) {
 
 // oneEach looks for two live rollouts of one service.
 func (w *witness) oneEach() {
+	w.approves()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	live := map[fleet.Key]string{}
@@ -296,6 +310,7 @@ func (w *witness) oneEach() {
 
 // settled looks at what is left: nothing half way, one revision and one deployment a rollout, and no changed byte.
 func (w *witness) settled(t *testing.T) {
+	w.concluded()
 	registered, deployed := map[string]int{}, map[string]int{}
 	for _, c := range w.carriedOut("RegisterTaskDefinition") {
 		for _, tag := range asList(c.Input["tags"]) {
@@ -358,7 +373,8 @@ func TestWhateverHappensToAFix(t *testing.T) {
 		var wrong []string
 		bubble(t, func(t *testing.T) {
 			base := newWorld(t, d.scenario(t))
-			w := &witness{world: base, d: d, ecs: ecs.NewFromConfig(sdk(base.account))}
+			w := &witness{world: base, d: d, ecs: base.keyed(testsKey)}
+			defer w.befall()()
 			defer w.account.Gate(func(c account.Call) bool { return c.Op == "RegisterTaskDefinition" || c.Op == "UpdateService" }, w.see)()
 			w.live()
 			w.settled(t)
@@ -370,7 +386,7 @@ func TestWhateverHappensToAFix(t *testing.T) {
 			wrong = w.wrong
 		})
 		if len(wrong) > 0 {
-			rt.Fatalf("%s, events %v:\n%s", d.effect, d.events, strings.Join(wrong, "\n"))
+			rt.Fatalf("%s, events %v, misfortunes %v:\n%s", d.effect, d.events, d.misfortunes, strings.Join(wrong, "\n"))
 		}
 	})
 	t.Logf("outcomes %v, %d writes", seen, writes)
