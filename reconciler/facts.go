@@ -49,18 +49,19 @@ func (r *remediation) facts(a asked, p rollout.Plan, o fleet.Observation, cures 
 	if !young && (!known || s.failed == nil || now.Sub(s.at) >= answersStand) {
 		return rollout.Facts{}, false
 	}
-	f = r.seen(p, o, cures)
-	f.Owner, f.Express, f.PauseHooks, f.UnknownFields, f.MovingImages = s.facts.Owner, s.facts.Express, s.facts.PauseHooks, s.facts.UnknownFields, s.facts.MovingImages
-	f.Requests = s.facts.Requests
+	f, seen := s.facts, r.seen(p, o, cures)
+	f.FamilyUsers, f.Cures, f.InternalOperation = seen.FamilyUsers, seen.Cures, seen.InternalOperation
 	if !young {
-		f.Owner.Evidence = append(slices.Clone(f.Owner.Evidence), fmt.Sprintf("answered at %s; since then: %v", s.at.Format(time.RFC3339), s.failed))
+		age := fmt.Sprintf("answered at %s; since then: %v", s.at.Format(time.RFC3339), s.failed)
+		f.Owner.Evidence = append(slices.Clone(f.Owner.Evidence), age)
 	}
 	return f, true
 }
 
 // seen are the facts that need no question: what the view knows is never older than the view.
 func (r *remediation) seen(p rollout.Plan, o fleet.Observation, cures []string) rollout.Facts {
-	return rollout.Facts{FamilyUsers: r.c.view.familyUsers(p.Key, p.Base), Cures: cures, InternalOperation: internalOperation(o.Metrics.Signals)}
+	return rollout.Facts{FamilyUsers: r.c.view.familyUsers(p.Key, p.Base), Cures: cures,
+		InternalOperation: internalOperation(o.Metrics.Signals)}
 }
 
 // surveyed notes what a survey found. What was counted of the service's requests stays.
@@ -140,7 +141,8 @@ func (r *remediation) wants(ctx context.Context, a asked) (p rollout.Plan, o fle
 		return p, o, false, err
 	}
 	o = r.observed(a.key, m)
-	p, _, wanted = rollout.Make(rollout.Subject{Observation: o, History: m.History, Findings: m.Findings}, r.o.Policies[i], r.o.Settings, r.now())
+	s := rollout.Subject{Observation: o, History: m.History, Findings: m.Findings}
+	p, _, wanted = rollout.Make(s, r.o.Policies[i], r.o.Settings, r.now())
 	if _, read := o.Definitions[p.Base]; !wanted || !read || !o.Complete {
 		r.state.Lock()
 		delete(r.surveys, a)

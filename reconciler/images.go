@@ -35,7 +35,9 @@ var errNoImage = errors.New("no answer within " + imageIn.String())
 // moving lists the images that a new deployment may start from other bytes than those that run, each with its container and why:
 // all that are not pinned by digest, unless the registry resolves the tag to the digest that runs. What a registry does not show
 // to stay moves. All images are asked for at once. An error means that a registry gave no answer: then nothing is known.
-func (r *remediation) moving(ctx context.Context, t Target, o fleet.Observation, base fleet.Definition, fresh fleet.Fresh, keep time.Duration) ([]string, error) {
+func (r *remediation) moving(
+	ctx context.Context, t Target, o fleet.Observation, base fleet.Definition, fresh fleet.Fresh, keep time.Duration,
+) ([]string, error) {
 	moves := make([]string, len(base.Containers))
 	silent := make([]error, len(base.Containers))
 	var group sync.WaitGroup

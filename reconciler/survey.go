@@ -51,7 +51,9 @@ var errSlowSurvey = errors.New("no whole answer within " + surveyIn.String())
 
 // survey asks AWS and the registries: about six calls. What AWS denies to tell is unknown, and the facts say so. Any other
 // failure is an error: then nothing is known, and nothing may be concluded.
-func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration) (rollout.Facts, error) {
+func (r *remediation) survey(
+	ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration,
+) (rollout.Facts, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, surveyIn, errSlowSurvey)
 	defer cancel()
 	f, err := r.inquire(ctx, t, p, o, keep)
@@ -61,7 +63,9 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fl
 	return f, nil
 }
 
-func (r *remediation) inquire(ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration) (f rollout.Facts, err error) {
+func (r *remediation) inquire(
+	ctx context.Context, t Target, p rollout.Plan, o fleet.Observation, keep time.Duration,
+) (f rollout.Facts, err error) {
 	base, ok := o.Definitions[p.Base]
 	if !ok {
 		return f, fmt.Errorf("the base revision %s is not read", fleet.NameOf(p.Base))

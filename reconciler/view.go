@@ -54,7 +54,8 @@ func (v *view) update(target string, c fleet.Cluster) []fleet.Key {
 
 // clusterOf is the view of a cluster after a look at it. A partial look replaces only what it showed.
 func clusterOf(c fleet.Cluster, was *clusterView) *clusterView {
-	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned, services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}, bare: map[string]time.Time{}}
+	is := &clusterView{seen: c.Seen, err: c.Err, learned: c.Seen.Complete || was != nil && was.learned,
+		services: make(map[string]fleet.Service, len(c.Services)), tasks: map[string]taskSet{}, bare: map[string]time.Time{}}
 	tasks := map[string][]fleet.Task{}
 	if was != nil && !c.Seen.Complete {
 		maps.Copy(is.services, was.services)

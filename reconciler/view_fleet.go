@@ -38,7 +38,8 @@ func (v *view) familyUsers(key fleet.Key, definition string) []string {
 	var out []string
 	for at, c := range v.clusters {
 		for name, s := range c.services {
-			if other := (fleet.Key{Target: at.Target, Cluster: at.Cluster, Service: name}); familyARN(s.TaskDefinition) == family && !v.same(key, other) {
+			other := fleet.Key{Target: at.Target, Cluster: at.Cluster, Service: name}
+			if familyARN(s.TaskDefinition) == family && !v.same(key, other) {
 				out = append(out, "service "+other.String())
 			}
 		}

@@ -63,13 +63,15 @@ var (
 
 func drawMisfortunes(t *rapid.T, services int) []misfortune {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) misfortune {
-		m := misfortune{at: time.Duration(rapid.IntRange(0, 240).Draw(t, "at")) * time.Minute, span: time.Duration(rapid.IntRange(1, 30).Draw(t, "minutes")) * time.Minute,
+		m := misfortune{at: time.Duration(rapid.IntRange(0, 240).Draw(t, "at")) * time.Minute,
+			span: time.Duration(rapid.IntRange(1, 30).Draw(t, "minutes")) * time.Minute,
 			what: rapid.SampledFrom([]string{"throttled", "worded", "conflict", "unanswered", "unanswered", "foreign", "foreign"}).Draw(t, "what")}
 		switch m.what {
 		case "unanswered":
 			m.op = rapid.SampledFrom([]string{"DescribeStackResources", "image", "slow image"}).Draw(t, "op")
 		case "foreign":
-			m.op, m.nth, m.service = rapid.SampledFrom(seenInTime).Draw(t, "op"), rapid.IntRange(1, 30).Draw(t, "nth"), rapid.IntRange(0, services-1).Draw(t, "service")
+			m.op, m.nth = rapid.SampledFrom(seenInTime).Draw(t, "op"), rapid.IntRange(1, 30).Draw(t, "nth")
+			m.service = rapid.IntRange(0, services-1).Draw(t, "service")
 		default:
 			m.op, m.once = rapid.SampledFrom([]string{"RegisterTaskDefinition", "UpdateService"}).Draw(t, "op"), rapid.Bool().Draw(t, "once")
 		}
@@ -99,7 +101,8 @@ type fortune struct {
 func (w *witness) befall() (end func()) {
 	w.fortune = &fortune{w: w, begin: time.Now(), calls: map[int]int{}, sent: map[string]time.Time{}}
 	return w.account.Gate(func(c account.Call) bool {
-		return c.Op != "RegisterTaskDefinition" && c.Op != "UpdateService" && slices.Contains(seenInTime, c.Op) && c.AccessKey != personsKey && c.AccessKey != testsKey
+		ours := c.AccessKey != personsKey && c.AccessKey != testsKey
+		return ours && c.Op != "RegisterTaskDefinition" && c.Op != "UpdateService" && slices.Contains(seenInTime, c.Op)
 	}, w.fortune.meets)
 }
 
@@ -222,9 +225,18 @@ func (w *witness) concluded() {
 		if strings.HasSuffix(r.Plan.Base, ":1") && (r.Outcome == rollout.Exported || r.Plan.Owner.State != rollout.NoOwner) {
 			w.complain("%s is %s: its owner is taken for %s: %v", r.ID, r.Outcome, r.Plan.Owner.State, r.Plan.Owner.Evidence)
 		}
-		held := slices.Contains(open(w.running.Controller)[r.Key().Service], "RemediationHeld/")
-		if held && !updated[r.Plan.ServiceARN] && !denied {
+		passing := strings.Contains(r.Message, "Too many concurrent") || strings.Contains(r.Message, "ConflictException") || strings.Contains(r.Message, "ThrottlingException")
+		if r.Outcome == rollout.Failed && passing && r.Reason != rollout.ReasonTurnedAway {
+			w.complain("%s is given up for what passes: %s %s", r.ID, r.Reason, r.Message)
+		}
+		if r.Outcome == rollout.Failed && r.Reason == rollout.ReasonTurnedAway && !updated[r.Plan.ServiceARN] && !denied && w.holds(r.Key()) {
 			w.complain("%s is held, and nothing was done to it: %s %s", r.Key(), r.Outcome, r.Message)
 		}
 	}
+}
+
+// holds reports whether a service is held, by another reason than a fix that somebody applied and took out again.
+func (w *witness) holds(key fleet.Key) bool {
+	adopted := slices.ContainsFunc(w.running.Rollouts(key), func(r rollout.Rollout) bool { return r.Foreign })
+	return !adopted && slices.Contains(open(w.running.Controller)[key.Service], "RemediationHeld/")
 }

@@ -44,9 +44,11 @@ func changedOwner(was, is Owner) *Refusal {
 	case is.State == was.State:
 		return nil
 	case is.State == Owned:
-		return refuse(ReasonOwned, is.Evidence, "%s owns this service now; the plan was made when its owner was %s", or(is.Name, "another tool"), was.State)
+		return refuse(ReasonOwned, is.Evidence, "%s owns this service now; the plan was made when its owner was %s",
+			or(is.Name, "another tool"), was.State)
 	case is.State == UnknownOwner:
-		return refuse(ReasonUnowned, is.Evidence, "who owns this service cannot be told any more; the plan was made when its owner was %s", was.State)
+		return refuse(ReasonUnowned, is.Evidence, "who owns this service cannot be told any more; the plan was made when its owner was %s",
+			was.State)
 	}
 	return nil
 }
