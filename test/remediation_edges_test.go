@@ -51,8 +51,8 @@ func (w *world) phase(t *testing.T, c running, within time.Duration, p rollout.P
 	return theRollout(t, c)
 }
 
-// runs is the revision that a service uses now, as family:revision.
-func (w *world) runs(t *testing.T, service string) string {
+// revisionOf is the revision that a service uses now, as family:revision.
+func (w *world) revisionOf(t *testing.T, service string) string {
 	t.Helper()
 	out, err := ecs.NewFromConfig(sdk(w.account)).DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: aws.String("prod"), Services: []string{service}})
 	if err != nil {
@@ -185,7 +185,7 @@ func TestAWayBackThatIsTurnedAwayIsSentAgainSoon(t *testing.T) {
 		}
 		stop()
 		until(t, 20*time.Minute, "rolled back", func() bool { return theRollout(t, c).Outcome == rollout.RolledBack })
-		if got := w.runs(t, "django"); got != "django:1" {
+		if got := w.revisionOf(t, "django"); got != "django:1" {
 			t.Errorf("%s runs", got)
 		}
 	})

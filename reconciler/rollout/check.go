@@ -21,7 +21,7 @@ func (m *machine) checked() bool {
 		m.conclude(Failed, a.Refusal.Reason, "registered, and not deployed: "+a.Refusal.Message)
 	case a.Err != nil:
 		m.hold(ReasonUnanswered, a.Err.Error())
-		m.keepPlace()
+		m.stay()
 	default:
 		m.Checked = a.At
 		return true

@@ -56,7 +56,7 @@ func (m *machine) turnedAway(err error) {
 	if errors.Is(err, fleet.ErrUnsent) {
 		m.Intent.Refused = true
 		m.hold(ReasonUnanswered, err.Error())
-		m.keepPlace()
+		m.stay()
 		return
 	}
 	m.unheard(fmt.Sprintf("AWS turned %s away %d time(s), the last time with: %v", m.Intent.Call, m.Intent.Tries, err))
@@ -68,9 +68,9 @@ func (m *machine) unheard(why string) {
 	m.hold(ReasonTurnedAway, why)
 }
 
-// keepPlace moves the deadline of a rollout that has registered nothing: to wait for a brake or an answer is no failure while
+// stay moves the deadline of a rollout that has registered nothing: to wait for a brake or an answer is no failure while
 // the plan is good.
-func (m *machine) keepPlace() {
+func (m *machine) stay() {
 	if m.Phase == Registering && !m.pending(Register) && m.now.Sub(m.StartedAt) < m.w.Brakes.Settings.PlanTTL {
 		m.Deadline = m.now.Add(registerIn)
 	}

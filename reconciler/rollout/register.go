@@ -72,7 +72,7 @@ func (m *machine) registered(revision string) {
 func (m *machine) onBase(s Step) {
 	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
-		m.keepPlace()
+		m.stay()
 		return
 	}
 	if m.pausing() {
