@@ -27,8 +27,8 @@ import (
 
 var tester = rollout.Order{By: "oncall", Reason: "a test"}
 
-// until waits in steps of a second until ok holds, and fails where it does not in time.
-func until(t *testing.T, within time.Duration, what string, ok func() bool) {
+// soon waits in steps of a second until ok holds, and fails where it does not in time.
+func soon(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(within); !ok(); time.Sleep(time.Second) {
 		if time.Now().After(end) {
@@ -40,14 +40,14 @@ func until(t *testing.T, within time.Duration, what string, ok func() bool) {
 // theRollout is the newest rollout of django; it waits for one.
 func theRollout(t *testing.T, c running) rollout.Rollout {
 	t.Helper()
-	until(t, 5*time.Hour, "a rollout", func() bool { return len(c.Rollouts(django)) > 0 })
+	soon(t, 5*time.Hour, "a rollout", func() bool { return len(c.Rollouts(django)) > 0 })
 	return c.Rollouts(django)[0]
 }
 
 // phase waits until the newest rollout of django is in a phase.
 func (w *world) phase(t *testing.T, c running, within time.Duration, p rollout.Phase) rollout.Rollout {
 	t.Helper()
-	until(t, within, string(p), func() bool { return theRollout(t, c).Phase == p })
+	soon(t, within, string(p), func() bool { return theRollout(t, c).Phase == p })
 	return theRollout(t, c)
 }
 
@@ -101,7 +101,7 @@ func TestAWriteThatIsTurnedAwayIsSentAgainLater(t *testing.T) {
 			stop := w.turnsAway(tt.op, tt.err)
 			c := w.run(w.remediate(rollout.Auto, cure))
 			defer c.stop()
-			until(t, 5*time.Hour, "the first call", func() bool { return len(w.sent(tt.op)) > 0 })
+			soon(t, 5*time.Hour, "the first call", func() bool { return len(w.sent(tt.op)) > 0 })
 			time.Sleep(tt.span - time.Second)
 			r := theRollout(t, c)
 			if r.Reason != rollout.ReasonTurnedAway || !strings.Contains(r.Message, "next try") || held(c) {
@@ -139,7 +139,7 @@ func TestWhatIsTurnedAwayToTheEndHoldsNothing(t *testing.T) {
 			stop := w.turnsAway(op, throttled)
 			c := w.run(w.remediate(rollout.Auto, cure))
 			defer c.stop()
-			until(t, 5*time.Hour, "an end", func() bool { return theRollout(t, c).Outcome == rollout.Failed })
+			soon(t, 5*time.Hour, "an end", func() bool { return theRollout(t, c).Outcome == rollout.Failed })
 			r := theRollout(t, c)
 			if r.Outcome != rollout.Failed || r.Reason != rollout.ReasonTurnedAway || !strings.Contains(r.Message, "ThrottlingException") || r.Remedy == "" {
 				t.Errorf("%s: %s %s: %s", op, r.Outcome, r.Reason, r.Message)
@@ -184,7 +184,7 @@ func TestAWayBackThatIsTurnedAwayIsSentAgainSoon(t *testing.T) {
 			t.Errorf("%d tries in half an hour", len(tries))
 		}
 		stop()
-		until(t, 20*time.Minute, "rolled back", func() bool { return theRollout(t, c).Outcome == rollout.RolledBack })
+		soon(t, 20*time.Minute, "rolled back", func() bool { return theRollout(t, c).Outcome == rollout.RolledBack })
 		if got := w.revisionOf(t, "django"); got != "django:1" {
 			t.Errorf("%s runs", got)
 		}
@@ -433,7 +433,7 @@ func (w *world) duringAQuestion(t *testing.T, before string, meanwhile func(*tes
 		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, tester); err != nil {
 			t.Fatal(err)
 		}
-		until(t, time.Hour, "the registration", func() bool { return len(w.writes("RegisterTaskDefinition")) > 0 })
+		soon(t, time.Hour, "the registration", func() bool { return len(w.writes("RegisterTaskDefinition")) > 0 })
 		time.Sleep(5 * time.Minute)
 		armed = true
 		if err := c.Resume(t.Context(), "", tester); err != nil {
@@ -519,8 +519,8 @@ func TestARollbackNeverWaitsForSurveys(t *testing.T) {
 		}
 		w.phase(t, c, time.Hour, rollout.Soaking)
 		var worse time.Time
-		until(t, 12*time.Hour, "the verdict", func() bool { worse = time.Now(); return theRollout(t, c).Phase == rollout.RollingBack })
-		until(t, time.Hour, "the way back", func() bool { return len(w.writes("UpdateService")) == 2 })
+		soon(t, 12*time.Hour, "the verdict", func() bool { worse = time.Now(); return theRollout(t, c).Phase == rollout.RollingBack })
+		soon(t, time.Hour, "the way back", func() bool { return len(w.writes("UpdateService")) == 2 })
 		if d := time.Since(worse); d > time.Minute {
 			t.Errorf("the way back began %s after the verdict", d)
 		}
