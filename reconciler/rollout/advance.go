@@ -123,7 +123,7 @@ func (m *machine) settle(c Call) (a Answer, ok, hopeless bool) {
 	switch {
 	case !heard:
 	case a.Refusal != nil, a.hopeless():
-		m.Wrote = m.Intent.Before
+		m.undone()
 		return a, false, true
 	case a.Err == nil:
 		m.Pause = nil

@@ -52,7 +52,7 @@ func (m *machine) hold(reason Reason, why string) {
 
 // turnedAway notes that the pending call was certainly not carried out: it may be sent again after a pause.
 func (m *machine) turnedAway(err error) {
-	m.Wrote = m.Intent.Before
+	m.undone()
 	if errors.Is(err, fleet.ErrUnsent) {
 		m.Intent.Refused = true
 		m.hold(ReasonUnanswered, err.Error())
@@ -60,6 +60,14 @@ func (m *machine) turnedAway(err error) {
 		return
 	}
 	m.unheard(fmt.Sprintf("AWS turned %s away %d time(s), the last time with: %v", m.Intent.Call, m.Intent.Tries, err))
+}
+
+// undone notes that the pending call was certainly not carried out. On the way back the fix was deployed before, so that nothing
+// is taken back from what is known.
+func (m *machine) undone() {
+	if m.Phase != RollingBack {
+		m.Wrote = m.Intent.Before
+	}
 }
 
 // unheard lets the pending call be sent again after a pause.
