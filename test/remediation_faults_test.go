@@ -195,6 +195,23 @@ func (w *witness) paced(c account.Call) {
 	w.fortune.sent[what] = time.Now()
 }
 
+// registersOverNobody complains of a registration for a service that has run another revision for some seconds: the look before
+// it must have been older than the last question. The lock is held.
+func (w *witness) registersOverNobody(c account.Call, r rollout.Rollout) {
+	if c.Op != "RegisterTaskDefinition" || r.Phase != rollout.Registering {
+		return
+	}
+	out, err := w.ecs.DescribeServices(w.t.Context(), &ecs.DescribeServicesInput{Cluster: aws.String("prod"), Services: []string{r.Plan.ServiceARN}})
+	if err != nil || len(out.Services) != 1 {
+		w.complain("describe %s: %v", r.Plan.ServiceARN, err)
+		return
+	}
+	p := out.Services[0].Deployments[0]
+	if since := time.Since(aws.ToTime(p.CreatedAt)); aws.ToString(p.TaskDefinition) != r.Plan.Base && since > 5*time.Second {
+		w.complain("%s registers, and %s was deployed %s before", r.ID, aws.ToString(p.TaskDefinition), since)
+	}
+}
+
 // approves says yes to what waits for it, where the world's mode is approve.
 func (w *witness) approves() {
 	if w.d.mode != rollout.Approve {

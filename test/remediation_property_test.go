@@ -147,6 +147,7 @@ func (w *witness) see(c account.Call) account.Gate {
 	}
 	w.judge(c, r)
 	w.paced(c)
+	w.registersOverNobody(c, r)
 	if c.Op == "UpdateService" {
 		w.overNobody(c, r)
 	}
