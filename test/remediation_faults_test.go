@@ -65,11 +65,11 @@ func drawMisfortunes(t *rapid.T, services int) []misfortune {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) misfortune {
 		m := misfortune{at: time.Duration(rapid.IntRange(0, 240).Draw(t, "at")) * time.Minute,
 			span: time.Duration(rapid.IntRange(1, 30).Draw(t, "minutes")) * time.Minute,
-			what: rapid.SampledFrom([]string{"throttled", "worded", "conflict", "unanswered", "unanswered", "foreign", "foreign"}).Draw(t, "what")}
+			what: rapid.SampledFrom([]string{"throttled", "worded", "conflict", "unanswered", "unanswered", "foreign", "forced"}).Draw(t, "what")}
 		switch m.what {
 		case "unanswered":
 			m.op = rapid.SampledFrom([]string{"DescribeStackResources", "image", "slow image"}).Draw(t, "op")
-		case "foreign":
+		case "foreign", "forced":
 			m.op, m.nth = rapid.SampledFrom(seenInTime).Draw(t, "op"), rapid.IntRange(1, 30).Draw(t, "nth")
 			m.service = rapid.IntRange(0, services-1).Draw(t, "service")
 		default:
@@ -110,7 +110,7 @@ func (w *witness) befall() (end func()) {
 func (f *fortune) now(op string, each func(i int, m misfortune) (stop bool)) {
 	for i, m := range f.w.d.misfortunes {
 		since := time.Since(f.begin) - m.at
-		if m.op == op && since >= 0 && (since < m.span || m.what == "foreign") && each(i, m) {
+		if m.op == op && since >= 0 && (since < m.span || m.nth > 0) && each(i, m) {
 			return
 		}
 	}
@@ -131,7 +131,9 @@ func (f *fortune) meets(c account.Call) (g account.Gate) {
 		switch {
 		case m.what == "foreign" && n == m.nth:
 			f.w.deploysAHotfix(m.service)
-		case m.what == "foreign", m.once && n > 1:
+		case m.what == "forced" && n == m.nth:
+			f.w.forces(m.service)
+		case m.nth > 0, m.once && n > 1:
 		case m.what == "unanswered":
 			g.Err = &wire.Error{Code: "ServiceUnavailable", Status: 503, Message: "a test"}
 		default:
@@ -183,6 +185,15 @@ func (w *witness) deploysAHotfix(n int) {
 	}
 	if err != nil && w.t.Context().Err() == nil {
 		w.t.Logf("a person's deployment of %s: %v", service, err) // denied, in some worlds
+	}
+}
+
+// forces is a person who has the running revision deployed again.
+func (w *witness) forces(n int) {
+	_, err := w.keyed(personsKey).UpdateService(w.t.Context(), &ecs.UpdateServiceInput{Cluster: aws.String("prod"),
+		Service: aws.String(fmt.Sprintf("django%d", n)), ForceNewDeployment: true})
+	if err != nil && w.t.Context().Err() == nil {
+		w.t.Logf("a person's forced deployment: %v", err) // denied, in some worlds
 	}
 }
 
