@@ -237,7 +237,19 @@ func (w *witness) approves() {
 	}
 }
 
-// concluded looks at what was made of misfortunes: no error is an answer, and nothing is held that nothing was done to.
+// noErrorIsAnAnswer looks for rollouts that took one for it. The lock is held.
+func (w *witness) noErrorIsAnAnswer() {
+	for _, r := range w.running.Rollouts(fleet.Key{}) {
+		if r.Reason == rollout.ReasonDrift {
+			w.complain("%s is %s: no image moves in this world: %s", r.ID, r.Outcome, r.Message)
+		}
+		if strings.HasSuffix(r.Plan.Base, ":1") && (r.Outcome == rollout.Exported || r.Plan.Owner.State != rollout.NoOwner) {
+			w.complain("%s is %s: its owner is taken for %s: %v", r.ID, r.Outcome, r.Plan.Owner.State, r.Plan.Owner.Evidence)
+		}
+	}
+}
+
+// concluded looks at what was made of misfortunes: what passes is waited for, and nothing is held that nothing was done to.
 func (w *witness) concluded() {
 	denied := slices.ContainsFunc(w.d.events, func(e event) bool { return e.what == "denied" })
 	updated := map[string]bool{}
@@ -247,12 +259,6 @@ func (w *witness) concluded() {
 		}
 	}
 	for _, r := range w.running.Rollouts(fleet.Key{}) {
-		if r.Reason == rollout.ReasonDrift {
-			w.complain("%s is %s: no image moves in this world: %s", r.ID, r.Outcome, r.Message)
-		}
-		if strings.HasSuffix(r.Plan.Base, ":1") && (r.Outcome == rollout.Exported || r.Plan.Owner.State != rollout.NoOwner) {
-			w.complain("%s is %s: its owner is taken for %s: %v", r.ID, r.Outcome, r.Plan.Owner.State, r.Plan.Owner.Evidence)
-		}
 		passing := strings.Contains(r.Message, "Too many concurrent") || strings.Contains(r.Message, "ConflictException") || strings.Contains(r.Message, "ThrottlingException")
 		if r.Outcome == rollout.Failed && passing && r.Reason != rollout.ReasonTurnedAway {
 			w.complain("%s is given up for what passes: %s %s", r.ID, r.Reason, r.Message)

@@ -299,6 +299,7 @@ func (w *witness) oneEach() {
 	w.approves()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.noErrorIsAnAnswer()
 	live := map[fleet.Key]string{}
 	for _, r := range w.running.Rollouts(fleet.Key{}) {
 		if other := live[r.Key()]; r.Live() && other != "" {
