@@ -42,7 +42,7 @@ type misfortune struct {
 	what     string
 	op       string // "image": a registry is asked
 	once     bool   // one call, whatever span says
-	nth      int    // a foreign deployment: the call of op, counted from at
+	nth      int    // a foreign deployment: the call of op, counted from at while a rollout of the service registers or rolls
 	service  int
 }
 
@@ -68,9 +68,9 @@ func drawMisfortunes(t *rapid.T, services int) []misfortune {
 			what: rapid.SampledFrom([]string{"throttled", "worded", "conflict", "unanswered", "unanswered", "foreign", "forced"}).Draw(t, "what")}
 		switch m.what {
 		case "unanswered":
-			m.op = rapid.SampledFrom([]string{"DescribeStackResources", "image", "slow image"}).Draw(t, "op")
+			m.op = rapid.SampledFrom([]string{"DescribeStackResources", "image"}).Draw(t, "op")
 		case "foreign", "forced":
-			m.op, m.nth = rapid.SampledFrom(seenInTime).Draw(t, "op"), rapid.IntRange(1, 30).Draw(t, "nth")
+			m.op, m.nth = rapid.SampledFrom(seenInTime).Draw(t, "op"), rapid.IntRange(1, 8).Draw(t, "nth")
 			m.service = rapid.IntRange(0, services-1).Draw(t, "service")
 		default:
 			m.op, m.once = rapid.SampledFrom([]string{"RegisterTaskDefinition", "UpdateService"}).Draw(t, "op"), rapid.Bool().Draw(t, "once")
@@ -127,6 +127,9 @@ func (f *fortune) count(i int) int {
 // meets is what a call of the controller meets before it is carried out.
 func (f *fortune) meets(c account.Call) (g account.Gate) {
 	f.now(c.Op, func(i int, m misfortune) bool {
+		if m.nth > 0 && !f.w.acts(m.service) {
+			return false
+		}
 		n := f.count(i)
 		switch {
 		case m.what == "foreign" && n == m.nth:
@@ -144,19 +147,29 @@ func (f *fortune) meets(c account.Call) (g account.Gate) {
 	return g
 }
 
-// Resolve implements reconciler.Registry: every tag means what runs, unless the registry gives no answer.
+// Resolve implements reconciler.Registry: every tag means what runs, unless the registry gives no answer. It takes its time.
 func (f *fortune) Resolve(ctx context.Context, _, known string) (string, error) {
 	if g := f.meets(account.Call{Op: "image"}); g.Err != nil {
 		return "", errors.New("ask registry.example: status 503")
 	}
-	f.now("slow image", func(int, misfortune) bool {
-		select {
-		case <-time.After(15 * time.Second):
-		case <-ctx.Done():
-		}
-		return true
-	})
+	select {
+	case <-time.After(10 * time.Second):
+	case <-ctx.Done():
+	}
 	return known, ctx.Err()
+}
+
+// acts reports whether a rollout of the service registers or rolls.
+func (w *witness) acts(n int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running.Controller == nil {
+		return false
+	}
+	key := fleet.Key{Target: "prod", Cluster: "prod", Service: fmt.Sprintf("django%d", n)}
+	return slices.ContainsFunc(w.running.Rollouts(key), func(r rollout.Rollout) bool {
+		return r.Live() && (r.Phase == rollout.Registering || r.Phase == rollout.Rolling)
+	})
 }
 
 // deploysAHotfix is a person who registers the running revision with another image, and deploys it.
