@@ -65,7 +65,7 @@ func (r *remediation) want(key fleet.Key, m Memory, findings []finding.Finding) 
 	if r.off() {
 		return
 	}
-	if _, ok := current(m.Rollouts); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
+	if _, ok := current(m.Rollouts, r.now()); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
 		r.queues.of(key.Target).Add(key)
 	}
 }
@@ -82,15 +82,15 @@ func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool 
 	return true
 }
 
-// current is the rollout that is to be advanced: the live one, else the newest export of a policy that has nothing newer.
-// rollouts are newest first.
-func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
+// current is the rollout that is to be advanced: the live one, else the newest of a policy that is an export, or a success
+// that is still judged. rollouts are newest first.
+func current(rollouts []rollout.Rollout, now time.Time) (rollout.Rollout, bool) {
 	if i := slices.IndexFunc(rollouts, rollout.Rollout.Live); i >= 0 {
 		return rollouts[i], true
 	}
 	newer := map[string]bool{} // policies with a newer rollout
 	for _, r := range rollouts {
-		if r.Outcome == rollout.Exported && !newer[r.Plan.Policy] {
+		if (r.Outcome == rollout.Exported || r.JudgedOn(now)) && !newer[r.Plan.Policy] {
 			return r, true
 		}
 		newer[r.Plan.Policy] = true

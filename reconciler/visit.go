@@ -60,7 +60,7 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 // again is when the service's rollout is to be visited next.
 func (r *remediation) again(key fleet.Key) time.Duration {
 	rollouts, _ := r.c.book.rolloutsOf(key)
-	now, ok := current(rollouts)
+	now, ok := current(rollouts, r.now())
 	switch {
 	case !ok || !now.Live():
 		return 0
@@ -140,7 +140,7 @@ func (v *visit) policies(live rollout.Rollout, alive bool) []rollout.Policy {
 
 func (v *visit) live() (rollout.Rollout, bool) {
 	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
-	r, ok := current(rollouts)
+	r, ok := current(rollouts, v.r.now())
 	return r, ok && r.Live()
 }
 
@@ -163,7 +163,7 @@ func cures(findings []finding.Finding, plan rollout.Plan) []string {
 // advance takes the rollout one Advance on and carries out its steps; more tells that something came of them.
 func (v *visit) advance(ctx context.Context) (more bool, err error) {
 	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
-	was, ok := current(rollouts)
+	was, ok := current(rollouts, v.r.now())
 	if !ok {
 		return false, nil
 	}

@@ -40,6 +40,7 @@ func Advance(r Rollout, w World, now time.Time) (Rollout, []Step) {
 	case r.Outcome == Exported:
 		m.exported()
 	case !m.Live():
+		m.judgeOn()
 	case m.Phase == Proposed:
 		m.proposed()
 	case m.Phase == Approved:
@@ -141,6 +142,8 @@ func (m *machine) proposed() {
 	case m.moved():
 	case !m.now.Before(m.Deadline):
 		m.end(Expired, "", "nobody approved it in time; a new plan is made if it is still wanted", m.now)
+	case m.w.Brakes.Mode == Auto && m.littleHistory() != nil:
+		m.wait(m.littleHistory())
 	case m.w.Brakes.Mode == Auto:
 		m.Approval = &Order{By: "mode auto", At: m.now}
 		m.enter(Approved, m.now, m.w.Brakes.Settings.PlanTTL)

@@ -63,7 +63,9 @@ type Plan struct {
 	Lost       []string                     `json:"lost"`
 	Cures      []string                     `json:"cures,omitempty"`
 	Power      string                       `json:"power"`
-	Baseline   []Life                       `json:"baseline,omitempty"`
+	Baseline   []Life                       `json:"baseline,omitempty"` // the newest lives before the change
+	Before     Baseline                     `json:"before,omitzero"`    // and what is known of all of them
+	Earliest   time.Time                    `json:"earliest,omitzero"`  // when the lifetimes can decide, if it starts now and no task dies; zero: not within the longest soak
 	Soak       Soak                         `json:"soak"`
 	// InternalOperation is how many requests of it there were a minute when the plan was made; nil: not known.
 	InternalOperation *float64 `json:"internalOperation,omitempty"`
@@ -109,8 +111,9 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 		plan.Owner.State = UnknownOwner
 	}
 	plan.Handling = handling(p, plan.Owner.State)
-	plan.Baseline = baseline(s, plan.Culprits, now)
-	plan.Power = power(plan.Baseline, s.Service.Desired, plan.Soak)
+	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.Culprits, set.Zone, s.At))
+	f := plan.Before.comparison().forecast(s.Service.Desired, plan.Soak, now)
+	plan.Earliest, plan.Power = f.at, f.power(plan.Before, s.Service.Desired, plan.Soak)
 	plan.foresee(s.Facts)
 	plan.seal()
 	return plan, firstOf(bad, s.lasting(plan)), true
@@ -151,6 +154,15 @@ func handling(p Policy, o Ownership) Handling {
 		return Apply
 	}
 	return Export
+}
+
+// compareWith sets what the new tasks are compared with; baseline gives it, also after the plan was stored.
+func (p *Plan) compareWith(b Baseline) { p.Before, p.Baseline = b, b.Lives }
+
+func (p Plan) baseline() Baseline {
+	b := p.Before
+	b.Lives = p.Baseline
+	return b
 }
 
 // seal writes the hash over what an approval is given for: service, base revision, policy, changes, how it is handled and

@@ -65,14 +65,12 @@ func (r *Refusal) same(was Rollout) bool {
 // waiting keeps a rollout that has not begun with what is known now. One whose plan nobody would make any more ends. A new death
 // tells more of how soon a fix can be proven; the hash, which an approval is for, does not cover that.
 func (r Rollout) waiting(plan Plan, wanted bool, now time.Time) (Rollout, bool) {
-	was, _ := exposure(r.Plan.Baseline, culpritDeath)
-	is, _ := exposure(plan.Baseline, culpritDeath)
 	switch {
 	case r.Phase != Proposed && r.Phase != Approved:
 		return Rollout{}, false
 	case !wanted || plan.Hash != r.Plan.Hash:
 		r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
-	case is > was:
+	case plan.Before.Deaths > r.Plan.Before.Deaths:
 		r.Plan = plan
 	default:
 		return Rollout{}, false

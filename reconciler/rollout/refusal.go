@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,9 +34,10 @@ const (
 	ReasonHeld       Reason = "held"
 	ReasonCanary     Reason = "canary_failed"
 	// The rest only waits: the rollout keeps its place and its deadline.
-	ReasonSlots  Reason = "slots"
-	ReasonPerDay Reason = "max_per_day"
-	ReasonWave   Reason = "canary"
+	ReasonSlots   Reason = "slots"
+	ReasonPerDay  Reason = "max_per_day"
+	ReasonWave    Reason = "canary"
+	ReasonHistory Reason = "little_history"
 )
 
 // remedies says what would change each refusal. docs/remediation.md shows the table; a test keeps it whole.
@@ -64,6 +66,7 @@ var remedies = map[Reason]string{
 	ReasonCanary:     "look at why the policy's first wave failed, then: taskwarden reset SERVICE",
 	ReasonSlots:      "nothing: it starts when a rollout ends (remediation.maxConcurrent, maxSoaking)",
 	ReasonPerDay:     "nothing: it starts when the oldest start is a day ago (remediation.maxPerDay)",
+	ReasonHistory:    "nothing: it starts when the lifetimes of more tasks are known; taskwarden approve starts it at once, without a proof",
 	ReasonWave:       "nothing: it starts when the policy's first wave has succeeded (remediation.canary)",
 }
 
@@ -93,7 +96,7 @@ func (r *Refusal) Error() string {
 	return out + "; remedy: " + r.Remedy
 }
 
-// Waits tells whether the refusal only makes a rollout wait for its turn.
+// Waits reports whether the refusal only makes a rollout wait.
 func (r *Refusal) Waits() bool {
-	return r.Reason == ReasonSlots || r.Reason == ReasonPerDay || r.Reason == ReasonWave
+	return slices.Contains([]Reason{ReasonSlots, ReasonPerDay, ReasonWave, ReasonHistory}, r.Reason)
 }

@@ -164,7 +164,7 @@ func TestWaits(t *testing.T) {
 			r, _ := s.propose()
 			s.brakes.Known = []Rollout{r, c.known(r.Plan)}
 			for range 3 {
-				r, _ = Advance(r, World{Observation: s.Observation, Brakes: s.brakes}, s.now)
+				r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now)
 			}
 			if r.Phase != Approved || r.Reason != c.reason || r.Remedy == "" {
 				t.Fatalf("%s %s: %s", r.Phase, r.Reason, r.Message)
@@ -216,6 +216,29 @@ func TestModes(t *testing.T) {
 	s.brakes.Mode = Off
 	if r, ok := s.propose(); ok {
 		t.Errorf("mode off plans %s", r.ID)
+	}
+}
+
+// TestAutoWaitsForHistory: what cannot be proven is a person's decision.
+func TestAutoWaitsForHistory(t *testing.T) {
+	s := newScene()
+	s.Service.Desired, s.History.Stops = 1, s.History.Stops[:3]
+	r, _ := s.propose()
+	step := func() {
+		s.now = s.now.Add(time.Minute)
+		s.At, s.brakes.Known = s.now, []Rollout{r}
+		r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now)
+	}
+	if step(); r.Phase != Proposed || r.Reason != ReasonHistory || !strings.Contains(r.Message, "7 moments are needed") || r.Remedy == "" {
+		t.Fatalf("%s %s: %s", r.Phase, r.Reason, r.Message)
+	}
+	approved, err := ApproveBy(r, r.Plan.Hash, Order{By: "oncall", At: s.now}, time.Hour)
+	if err != nil || approved.Phase != Approved {
+		t.Errorf("a person approves it: %s: %v", state(approved), err)
+	}
+	s.History = newScene().History
+	if step(); r.Phase != Approved {
+		t.Errorf("with more history: %s %s: %s", r.Phase, r.Reason, r.Message)
 	}
 }
 

@@ -65,8 +65,9 @@ type Rollout struct {
 	Carriers []string `json:"carriers,omitempty"`    // later revisions of others that carry the values
 	Foreign  bool     `json:"foreign,omitempty"`     // somebody else applied the export: watched, never rolled back
 
-	Ending *Conclusion `json:"ending,omitempty"` // while rolling back: how it will end
-	Soak   Progress    `json:"progress,omitzero"`
+	Ending    *Conclusion `json:"ending,omitempty"`    // while rolling back: how it will end
+	Disproved bool        `json:"disproved,omitempty"` // it succeeded, and later the culprit died as before
+	Soak      Progress    `json:"progress,omitzero"`
 }
 
 // Order is a person's word.

@@ -37,7 +37,7 @@ func (r Rollout) soaks() bool {
 func (b Brakes) firstWave(r Rollout) (proven, trying int) {
 	for _, k := range b.wave(r) {
 		switch {
-		case k.Outcome == Succeeded:
+		case k.Proven():
 			proven++
 		case k.Canary && k.Live():
 			trying++

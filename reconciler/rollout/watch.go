@@ -74,6 +74,9 @@ func (m *machine) takenBack(look Look) (why string, back bool) {
 
 // arrived reads a deployment of the new revision.
 func (m *machine) arrived(look Look, p fleet.Deployment) {
+	if !m.Arrived {
+		m.rebase(m.Wrote)
+	}
 	m.Arrived, m.Intent = true, nil
 	d := look.Deployment
 	if d.Target != m.Revision {

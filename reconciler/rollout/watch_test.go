@@ -123,7 +123,7 @@ func TestExportedThenAdopted(t *testing.T) {
 	for i := range 4 {
 		w.Observation.Tasks = append(w.Observation.Tasks, fleet.Task{ARN: "task/n" + string(rune('0'+i)), TaskDefinition: newARN, LastStatus: fleet.StatusRunning, StartedAt: s.now})
 	}
-	for range 13 {
+	for range 34 {
 		var steps []Step
 		r, steps = Advance(r, w, s.now)
 		for _, step := range steps {

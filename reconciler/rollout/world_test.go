@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	start  = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	start  = time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
 	broken = map[string]string{otel.Sampler: "xray", otel.SamplerArg: "endpoint=http://localhost:2000"}
 	wanted = map[string]string{otel.Sampler: "parentbased_traceidratio", otel.SamplerArg: "0.01"}
 	policy = Policy{Name: "otel-sampler", Env: map[string][]string{otel.Sampler: {"xray"}}, When: []string{finding.SidecarCrash}, Set: wanted}
