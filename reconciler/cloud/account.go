@@ -72,6 +72,7 @@ type Account struct {
 	sns      map[string]*sns.Client            // by region: a topic is known in its own alone
 	ecr      map[string]*ecr.Client            // by region: an image may come from another
 	alarms   map[string]bool                   // names of the last listing
+	noLogs   bool                              // CloudWatch knows no log alarms here
 	clusters []clusterRef                      // of the last complete listing
 	stopped  map[string]stoppedTasks           // by cluster name
 	known    map[string]known                  // by cluster name, of its last look
