@@ -59,6 +59,8 @@ func TestCoverage(t *testing.T) {
 		"the gauge, counted":               {with(gauge, func(h *Have) { h.Statistic = "SampleCount" }), ChurnFailure, Unclear, ""},
 		"the gauge, missing data breach":   {with(gauge, func(h *Have) { h.Missing = "breaching" }), ChurnFailure, Unclear, "missing data breach"},
 		"the gauge, an anomaly band":       {with(gauge, func(h *Have) { h.Comparison = "GreaterThanUpperThreshold" }), ChurnFailure, Unclear, ""},
+		"the gauge, of another unit":       {with(gauge, func(h *Have) { h.Settings = []Setting{{UnitSetting, "Seconds"}} }), ChurnFailure, No, "unit Seconds"},
+		"the gauge, of its own unit":       {with(gauge, func(h *Have) { h.Settings = []Setting{{UnitSetting, "Count"}} }), ChurnFailure, Yes, ""},
 		"the gauge of another service":     {on(Namespace, "SilentChurn", atLeast, 1, ServiceDimensions("c", "api")...), ChurnFailure, "", ""},
 		"the gauge's name, elsewhere":      {on("Theirs", "SilentChurn", atLeast, 1, ofWeb...), ChurnFailure, "", ""},
 		"the counter":                      {on(Namespace, "UnplannedStops", atLeast, 3, ofWeb...), ChurnFailure, Yes, ""},
