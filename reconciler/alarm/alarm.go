@@ -108,9 +108,8 @@ const (
 
 // LogQuery is what a log alarm runs.
 type LogQuery struct {
-	Text        string   // CloudWatch Logs Insights
-	Aggregation string   // which makes values of the results
-	Groups      []string // names or ARNs of log groups; none: the text names them
+	Text   string   // CloudWatch Logs Insights
+	Groups []string // names or ARNs of log groups; none: the text names them
 }
 
 // Setting is a setting of an alarm that this product never makes, and that changes when the alarm fires.

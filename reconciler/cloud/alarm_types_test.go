@@ -64,7 +64,7 @@ func TestAlarmsOfEveryTypeAreListed(t *testing.T) {
 		}
 		want := alarm.Have{Spec: alarm.Spec{Name: "log", Comparison: "GreaterThanThreshold", Threshold: 3, EvaluationPeriods: 5, Datapoints: 2, Missing: "missing",
 			AlarmActions: []string{mine}, OKActions: []string{}, InsufficientActions: []string{mine}}, Type: alarm.LogType, State: "INSUFFICIENT_DATA", Foreign: true,
-			Logs: alarm.LogQuery{Text: "filter @message like /panic/", Aggregation: "count(*)", Groups: []string{"/ecs/web", "/ecs/api"}}}
+			Logs: alarm.LogQuery{Text: "filter @message like /panic/", Groups: []string{"/ecs/web", "/ecs/api"}}}
 		if diff := cmp.Diff(want, got["log"]); diff != "" {
 			t.Errorf("the log alarm (-want +got):\n%s", diff)
 		}

@@ -187,7 +187,7 @@ func logAlarmOf(l types.LogAlarm) alarm.Have {
 		Foreign:     true,
 	}
 	if q := l.ScheduledQueryConfiguration; q != nil {
-		h.Logs = alarm.LogQuery{Text: aws.ToString(q.QueryString), Aggregation: aws.ToString(q.AggregationExpression), Groups: q.LogGroupIdentifiers}
+		h.Logs = alarm.LogQuery{Text: aws.ToString(q.QueryString), Groups: q.LogGroupIdentifiers}
 	}
 	return h
 }
