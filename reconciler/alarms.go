@@ -199,8 +199,8 @@ func (c *Controller) act(ctx context.Context, cw CloudWatch, look alarmLook) (ag
 	writes, is := c.plan(look, l.unwritten)
 	is.cost = c.price(look.target, look.desired, len(look.have), l)
 	for _, r := range c.audits.set(look.target, is) {
-		c.o.Log.Info("an alarm's status changed", zap.String("name", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Reason),
-			zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
+		c.o.Log.Info("an alarm's status changed", zap.String("name", r.Name), zap.String("status", string(r.Status)),
+			zap.String("reason", r.Reason), zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
 	}
 	c.requeueAlarmed(look.target) // before what may be a thousand writes
 	if c.o.Alarms != Plan && l.forget(writes, look.at) {
@@ -221,7 +221,8 @@ func (c *Controller) plan(look alarmLook, unwritten bool) (writes []alarm.Row, i
 	})
 	writes = is.rows
 	soon := c.o.Alarms != Plan && !unwritten && slices.ContainsFunc(writes, func(r alarm.Row) bool { return r.Write.Put != nil })
-	is.claims = slices.Concat(alarm.DriftClaims(writes), alarm.TakenClaims(writes, look.places), is.index.BlindClaims(look.places, look.scope, writes))
+	is.claims = slices.Concat(alarm.DriftClaims(writes), alarm.TakenClaims(writes, look.places),
+		is.index.BlindClaims(look.places, look.scope, writes))
 	if look.target != homeAlarms {
 		is.coverage = is.index.Summaries(look.places)
 		if !soon { // what is made at once, and looked at again, is no news

@@ -177,8 +177,8 @@ func (c *Controller) auditEvery() time.Duration {
 
 // Hearing is who hears of a finding.
 type Hearing struct {
-	Alarms []string // that tell of it and reach somebody
-	Why    string   // nobody hears of it; "": somebody does, or it is not of a kind that alarms tell
+	Alarms []string // that tell of it and reach a person
+	Why    string   // no person is notified; "": one is, or it is not of a kind that alarms tell
 }
 
 // HearingOf says which alarms tell of an open finding.

@@ -105,7 +105,7 @@ func (h Have) scales() bool {
 	})
 }
 
-// unreachable says why an alarm's own actions reach nobody; reason is "" where they may reach somebody.
+// unreachable says why an alarm's own actions reach no person; reason is "" where they may reach one.
 func (h Have) unreachable(topics map[string]Topic) Blindness {
 	switch {
 	case len(h.AlarmActions) == 0:

@@ -97,7 +97,7 @@ func MissingClaims(all []Summary) []finding.Claim {
 	return out
 }
 
-// ClaimsAt is what is missing at a service that loses tasks: the failures that it was seen to have and nobody is told of.
+// ClaimsAt is what is missing at a service that loses tasks: the failures that it was seen to have and that no alarm tells of.
 func (x *Index) ClaimsAt(p Place) []finding.Claim {
 	if !p.Churns {
 		return nil
@@ -120,8 +120,8 @@ func evidence(c Cover) []string {
 	return []string{c.Alarm + ": " + c.Why}
 }
 
-// BlindClaims is a claim for each reason for which alarms on the target's services, or ours, can never fire or reach
-// nobody; own picks ours, and planned are the rows of those that are wanted. It is a warning where one of them is on a
+// BlindClaims is a claim for each reason for which alarms on the target's services, or ours, can never fire, or reach no
+// person; own picks ours, and planned are the rows of those that are wanted. It is a warning where one of them is on a
 // service that loses tasks.
 func (x *Index) BlindClaims(places []Place, own func(name string) bool, planned []Row) []finding.Claim {
 	by := blindClaims{}
@@ -176,12 +176,12 @@ func (by blindClaims) list() []finding.Claim {
 // blindWords continue "2 alarms …".
 var blindWords = map[string]string{
 	WrongNamespace: "can never have data (namespace)", WrongDimensions: "can never have data (dimensions)", NoDataEver: "had no data in two weeks",
-	NoActions: "would tell nobody (no actions)", ActionsDisabled: "would tell nobody (actions disabled)", DeadActions: "would tell nobody (dead topic)",
+	NoActions: "would reach no person (no actions)", ActionsDisabled: "would reach no person (actions disabled)", DeadActions: "would reach no person (dead topic)",
 	InvertedOperator: "fire while all is well (inverted operator)", MissingHides: "are silent when the service dies (missing data)",
 	NotEvaluated: "cannot be evaluated by CloudWatch (their own settings)",
 }
 
-// DriftClaims is one claim for all alarms of ours that somebody changed.
+// DriftClaims is one claim for all alarms of ours that a person changed.
 func DriftClaims(rows []Row) []finding.Claim {
 	f := finding.Claim{Type: finding.AlarmDrifted, Severity: finding.Info, Reason: "ChangedByHand"}
 	for _, r := range rows {
@@ -298,6 +298,9 @@ func kindOf(namespace, metric string) Kind {
 	return ""
 }
 
+// notOurs is why a row is foreign.
+const notOurs = "not made by this controller"
+
 // ForeignRows lists the alarms that are not ours and concern the target's services, or may: foreign, or blind.
 func (x *Index) ForeignRows(places []Place, owner string) []Row {
 	w := watchedOf(places)
@@ -307,9 +310,9 @@ func (x *Index) ForeignRows(places []Place, owner string) []Row {
 		if !concerned || strings.HasPrefix(name, Prefix(owner)) {
 			continue
 		}
-		r := Row{Name: name, Kind: c.kind, Cluster: c.cluster, Service: c.service, Status: Foreign, State: h.State, Reason: "somebody else's"}
+		r := Row{Name: name, Kind: c.kind, Cluster: c.cluster, Service: c.service, Status: Foreign, State: h.State, Reason: notOurs}
 		if h.opaque() {
-			r.Reason = "somebody else's " + h.shape()
+			r.Reason = "a " + h.shape() + ", " + notOurs
 		}
 		if c.possibly > 0 {
 			r.Reason += fmt.Sprintf("; it cannot be told whether it watches any of %d services here", c.possibly)
@@ -331,8 +334,8 @@ func blindText(all []Blindness) string {
 	return strings.Join(out, "; ")
 }
 
-// CoveredBy gives the alarm of somebody else that makes a wish needless; "" for none. It watches the same metric with the
-// same dimensions in the same sense, can fire, and reaches somebody. For a fleet alarm that holds of each service that it
+// CoveredBy gives the alarm of another maker that makes a wish needless; "" for none. It watches the same metric with the
+// same dimensions in the same sense, can fire, and reaches a person. For a fleet alarm that holds of each service that it
 // would serve. Another controller's alarms count for nothing: they come and go with it.
 func (x *Index) CoveredBy(w Spec, places []Place) string {
 	if w.Metric == HeartbeatName || w.Metric == SweepAge {

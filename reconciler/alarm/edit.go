@@ -61,7 +61,7 @@ func (l actionList) crowded() (out []string) {
 	return out
 }
 
-// lostOurs reports whether somebody took an action of ours away.
+// lostOurs reports whether an action of ours was taken away.
 func (l actionList) lostOurs() bool {
 	return slices.ContainsFunc(without(l.repaired(), l.have), func(arn string) bool { return !l.known || slices.Contains(l.ours, arn) })
 }

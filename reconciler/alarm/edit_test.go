@@ -16,13 +16,15 @@ import (
 func TestARepairKeepsEveryListOfPeoples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		some := func(name string, most int) []string {
-			return rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"arn:a", "arn:b", "arn:c", "arn:d", "arn:e", "arn:f", "arn:g"}), 0, most, rapid.ID[string]).Draw(t, name)
+			of := rapid.SampledFrom([]string{"arn:a", "arn:b", "arn:c", "arn:d", "arn:e", "arn:f", "arn:g"})
+			return rapid.SliceOfNDistinct(of, 0, most, rapid.ID[string]).Draw(t, name)
 		}
 		w := wanted()
 		was := Applied{Hash: w.Hash(), Own: &Actions{Alarm: some("ours for ALARM", 3), OK: some("ours for OK", 3)}}
 		w.AlarmActions, w.OKActions = some("wanted for ALARM", 3), some("wanted for OK", 3)
 		h := have(wanted())
-		h.AlarmActions, h.OKActions, h.InsufficientActions = some("there for ALARM", 5), some("there for OK", 5), some("there for INSUFFICIENT_DATA", 5)
+		h.AlarmActions, h.OKActions = some("there for ALARM", 5), some("there for OK", 5)
+		h.InsufficientActions = some("there for INSUFFICIENT_DATA", 5)
 		h.Threshold = 9
 		planned := func(h Have, was Applied) Row {
 			rows, _ := Plan([]Spec{w}, []Have{h}, Basis{Owner: owner, Applied: map[string]Applied{w.Name: was}})
@@ -67,7 +69,7 @@ func TestADroppedTopicGoesFromItsOwnListAlone(t *testing.T) {
 	next := wanted()
 	next.AlarmActions = nil
 	r := plan(t, h, next, map[string]Applied{h.Name: {Hash: h.Hash(), Own: &Actions{Alarm: []string{topic}}}})
-	if r.Write.Put == nil || len(r.Write.Put.AlarmActions) > 0 || len(r.Write.Put.OKActions) != 1 || len(r.Write.Put.InsufficientActions) != 1 {
+	if put := r.Write.Put; put == nil || len(put.AlarmActions) > 0 || len(put.OKActions) != 1 || len(put.InsufficientActions) != 1 {
 		t.Errorf("%+v", r)
 	}
 	if r.Status != Present || !strings.Contains(r.Reason, "ALARM action "+topic+" is no longer wanted") {
@@ -82,8 +84,8 @@ func TestAPlanSaysWhatPeopleOwn(t *testing.T) {
 	h.AlarmActions = []string{"arn:1", "arn:2", "arn:3", "arn:4", "arn:5"}
 	h.InsufficientActions = []string{"arn:6"}
 	r := plan(t, h, wanted(), nil)
-	for _, want := range []string{"threshold is 9, wanted 1", "kept, since people own it: ALARM action arn:1", "INSUFFICIENT_DATA action arn:6", "disabled actions",
-		"the description", "the query's label", "the tags that notifications carry", "no room for the ALARM action " + topic} {
+	for _, want := range []string{"threshold is 9, wanted 1", "kept, since people own it: ALARM action arn:1",
+		"INSUFFICIENT_DATA action arn:6", "disabled actions", "the description", "the query's label", "the tags that notifications carry", "no room for the ALARM action " + topic} {
 		if !strings.Contains(r.Reason, want) {
 			t.Errorf("%q is not said: %s", want, r.Reason)
 		}
@@ -105,12 +107,13 @@ func TestATakenNameIsAConflict(t *testing.T) {
 	} {
 		h.Name = name
 		r := plan(t, h, wanted(), nil)
-		if r.Status != Foreign || !r.Taken || r.Write.Needed() || !strings.Contains(r.Reason, says) || !strings.Contains(r.Reason, "never overwritten") {
+		said := strings.Contains(r.Reason, says) && strings.Contains(r.Reason, "never overwritten")
+		if r.Status != Foreign || !r.Taken || r.Write.Needed() || !said {
 			t.Errorf("%s: %+v", says, r)
 		}
 		got := TakenClaims([]Row{r}, []Place{{Cluster: "c", Service: "web", Churns: true}})
-		if len(got) != 1 || got[0].Type != finding.AlarmMissing || got[0].Reason != NameTaken || got[0].Severity != finding.Warning || got[0].Count != 1 ||
-			!strings.Contains(got[0].Message, name) {
+		if len(got) != 1 || got[0].Type != finding.AlarmMissing || got[0].Reason != NameTaken || got[0].Severity != finding.Warning ||
+			got[0].Count != 1 || !strings.Contains(got[0].Message, name) {
 			t.Errorf("%s: %+v", says, got)
 		}
 	}
@@ -143,16 +146,17 @@ func TestAPlannedAlarmThatReachesNobodyIsBlind(t *testing.T) {
 		rows, _ := Plan(want, nil, Basis{Owner: owner, Topics: c.topics})
 		got := NewIndex(nil, Facts{}).BlindClaims(places, func(string) bool { return true }, rows)
 		if c.reason == "" {
-			if len(got) > 0 || strings.Contains(rows[0].Reason, "nobody") {
+			if len(got) > 0 || strings.Contains(rows[0].Reason, "no person") {
 				t.Errorf("%s: %+v, %s", name, got, rows[0].Reason)
 			}
 			continue
 		}
-		if len(got) != 1 || got[0].Type != finding.AlarmBlind || got[0].Reason != c.reason || got[0].Count != len(want) || got[0].Severity != finding.Warning {
+		if len(got) != 1 || got[0].Type != finding.AlarmBlind || got[0].Reason != c.reason || got[0].Count != len(want) ||
+			got[0].Severity != finding.Warning {
 			t.Errorf("%s: %+v", name, got)
 		}
 		for _, r := range rows {
-			if r.Status != Missing || !strings.Contains(r.Reason, "it would reach nobody") {
+			if r.Status != Missing || !strings.Contains(r.Reason, "it would reach no person") {
 				t.Errorf("%s: %+v", name, r)
 			}
 		}

@@ -49,7 +49,7 @@ func Gauges(findings []finding.Finding, now time.Time) []Datum {
 	return out
 }
 
-// Level tells whether a metric is a level, which lasts until it is said otherwise: a gauge or the heartbeat.
+// Level reports whether a metric is a level, which lasts until it is said otherwise: a gauge or the heartbeat.
 func Level(metric string) bool {
 	_, gauge := gauges[metric]
 	return gauge || metric == HeartbeatName

@@ -251,7 +251,7 @@ func (h *Have) mentions(word string) bool {
 	return strings.Contains(h.Query, word) || slices.ContainsFunc(h.Math, func(t Term) bool { return strings.Contains(t.Expression, word) })
 }
 
-// judge says whether an alarm that watches a signal's series tells of the failure, and reaches somebody with it.
+// judge says whether an alarm that watches a signal's series tells of the failure, and reaches a person with it.
 func (x *Index) judge(w watch, s signal) Told {
 	tells, why := s.detects(w)
 	t := told(w, s, tells, why)
@@ -260,7 +260,7 @@ func (x *Index) judge(w watch, s signal) Told {
 	return x.reaching(w.have, t)
 }
 
-// reaching takes back what an alarm would tell where it cannot fire or reaches nobody.
+// reaching takes back what an alarm would tell where it cannot fire or reaches no person.
 func (x *Index) reaching(h *Have, t Told) Told {
 	heard, reached, blind := x.notifies(h, map[string]bool{})
 	t.Heard = heard
@@ -327,7 +327,7 @@ func (h *Have) statistic(w watch) string {
 }
 
 // notifies counts the actions that an alarm's ALARM sets off, by itself and by composite alarms that follow it; falsely with
-// the reason where it reaches nobody.
+// the reason where it reaches no person.
 func (x *Index) notifies(h *Have, seen map[string]bool) (actions int, t truth, why Blindness) {
 	seen[h.Name] = true
 	why = h.unreachable(x.facts.Topics)

@@ -9,9 +9,9 @@ import (
 	"github.com/VictoriaMetrics/metricsql"
 )
 
-// opaque is a log alarm, a PromQL alarm, or one of a kind that this version does not know. What its query tells of cannot be judged as an alarm on a metric can: so it never
-// counts as covering a failure, and a service that it may watch never counts as uncovered. Only what shows that it watches
-// something else takes a service out.
+// opaque is a log alarm, a PromQL alarm, or one of a kind that this version does not know. What its query tells of
+// cannot be judged as an alarm on a metric can: so it never counts as covering a failure, and a service that it may
+// watch never counts as uncovered. Only what shows that it watches something else takes a service out.
 type opaque struct {
 	have      *Have
 	groups    []string // of a log alarm; none: its query names them
@@ -120,8 +120,8 @@ func lastPart(name string) string { return name[strings.LastIndexAny(name, "./:@
 
 // elsewhere are dimensions of metrics that are of no ECS service. Source: the user guides' lists of metrics of each service.
 var elsewhere = []string{"FunctionName", "DBInstanceIdentifier", "DBClusterIdentifier", "QueueName", "TableName", "BucketName", "TopicName",
-	"ApiName", "ApiId", "AutoScalingGroupName", "StreamName", "CacheClusterId", "DistributionId", "StateMachineArn", "FileSystemId", "NatGatewayId",
-	"VolumeId", "InstanceId"}
+	"ApiName", "ApiId", "AutoScalingGroupName", "StreamName", "CacheClusterId", "DistributionId",
+	"StateMachineArn", "FileSystemId", "NatGatewayId", "VolumeId", "InstanceId"}
 
 // mayRead reports whether the set may hold series of the service. A label is taken for what ECS's own metrics call so; one
 // of OpenTelemetry (service.name) need not be the service's name.

@@ -64,7 +64,8 @@ func TestOpaqueAlarmsPossiblyCover(t *testing.T) {
 	} {
 		listing := []Have{c.have}
 		if c.have.Name == "child" {
-			listing = append(listing, Have{Type: CompositeType, Foreign: true, Rule: `ALARM("child")`, Spec: Spec{Name: "some", AlarmActions: []string{topic}}})
+			listing = append(listing, Have{Type: CompositeType, Foreign: true, Rule: `ALARM("child")`,
+				Spec: Spec{Name: "some", AlarmActions: []string{topic}}})
 		}
 		x := NewIndex(listing, Facts{})
 		for _, cover := range x.Cover(c.place) {
@@ -109,13 +110,14 @@ func TestWhatIsKnownComesBeforeWhatIsPossible(t *testing.T) {
 
 // The list of alarms on watched services has those of the new types too; only those that name a service are called blind.
 func TestOpaqueAlarmsAreListed(t *testing.T) {
-	places := []Place{{Cluster: "c", Service: "api", LogGroups: []string{"/ecs/api"}}, {Cluster: "c", Service: "web", LogGroups: []string{"/ecs/web"}, Churns: true}}
+	places := []Place{{Cluster: "c", Service: "api", LogGroups: []string{"/ecs/api"}},
+		{Cluster: "c", Service: "web", LogGroups: []string{"/ecs/web"}, Churns: true}}
 	mute := func(h Have, name string) Have { h.Name, h.AlarmActions = name, nil; return h }
 	x := NewIndex([]Have{mute(logAlarm("/ecs/web"), "a"), mute(promQL(`SilentChurn{ServiceName="web"}`), "b"), mute(promQL(`up == 0`), "c"),
 		mute(logAlarm("/ecs/other"), "d"), with(promQL(`up == 0`), func(h *Have) { h.Name = "e" })}, Facts{})
 	want := map[string][2]string{
 		"a": {"web", "no alarm action"}, "b": {"web", "no alarm action"}, "c": {"", "no alarm action"},
-		"e": {"", "PromQL alarm; it cannot be told whether it watches any of 2 services"},
+		"e": {"", "PromQL alarm, not made by this controller; it cannot be told whether it watches any of 2 services"},
 	}
 	rows := x.ForeignRows(places, owner)
 	for _, r := range rows {

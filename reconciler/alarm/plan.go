@@ -20,9 +20,9 @@ type Status string
 const (
 	Present Status = "present"
 	Missing Status = "missing"
-	Drifted Status = "drifted" // ours, and changed by somebody
+	Drifted Status = "drifted" // ours, and changed by a person
 	Blind   Status = "blind"   // can never fire, or never reach anybody
-	Foreign Status = "foreign" // somebody else's: never touched
+	Foreign Status = "foreign" // not this controller's: never touched
 )
 
 // Row is one alarm, wanted or had, with what is to be done about it. Write is what would be sent; it is empty for a row
@@ -36,7 +36,7 @@ type Row struct {
 	State            string    // CloudWatch's; "" while missing
 	Reason           string    // why this status, in words, and what of people's a repair keeps
 	Taken            bool      // the wanted name is an alarm's that is not ours: it is never overwritten
-	Unreached        Blindness // of an alarm that is to be made: why it would reach nobody
+	Unreached        Blindness // of an alarm that is to be made: why it would reach no person
 	Write            Write
 }
 
@@ -65,7 +65,7 @@ type Basis struct {
 	Owner   string
 	Applied map[string]Applied // by name: with it an alarm that lost its tags is still known as ours
 	Scope   func(name string) bool
-	// Covered says by which alarm of somebody else a wish is met; "" for none. Such a wish is not created.
+	// Covered says by which alarm of another maker a wish is met; "" for none. Such a wish is not created.
 	Covered func(Spec) string
 	Blind   func(name string) []Blindness
 	Topics  map[string]Topic // what is known of topics, by ARN
@@ -103,15 +103,17 @@ func (b Basis) row(w Spec, h Have, ok bool) Row {
 	tags := map[string]string{OwnerTag: b.Owner, SpecTag: w.Hash()}
 	switch {
 	case !ok && b.coveredBy(w) != "":
-		r.Status, r.Reason = Present, "not created: the alarm "+b.coveredBy(w)+" of somebody else watches the same and can fire"
+		r.Status = Present
+		r.Reason = "not created: the alarm " + b.coveredBy(w) + ", which this controller did not make, watches the same and can fire"
 	case !ok:
 		r.Status, r.Owned, r.Reason = Missing, true, "no alarm of this name"
 		if r.Unreached = (Have{Spec: w}).unreachable(b.Topics); r.Unreached.Reason != "" {
-			r.Reason += "; made as it is wanted it would reach nobody: " + r.Unreached.Evidence
+			r.Reason += "; made as it is wanted, it would reach no person: " + r.Unreached.Evidence
 		}
 		r.Write = Write{Put: &w, Own: own(w), Tags: tags}
 	case h.Foreign:
-		r.Status, r.Taken, r.Reason = Foreign, true, "not made: this name is a "+h.shape()+"'s, and a name is unique over all types of alarms. "+neverTaken
+		r.Status, r.Taken = Foreign, true
+		r.Reason = "not made: this name is a " + h.shape() + "'s, and a name is unique over all types of alarms. " + neverTaken
 	case !b.ours(h):
 		r.Status, r.Taken = Foreign, h.Tags != nil
 		r.Reason = fmt.Sprintf("not made: the alarm of this name carries no tag %s=%s. %s", OwnerTag, b.Owner, neverTaken)
@@ -151,7 +153,7 @@ func (b Basis) compare(r *Row, w Spec, h Have) {
 	if blind := b.blind(h.Name); len(blind) > 0 && r.Status == Present {
 		r.Status, r.Reason = Blind, blindText(blind)
 	} else if len(blind) > 0 {
-		r.Reason += "; as it is it tells nobody: " + blindText(blind)
+		r.Reason += "; as it is, it reaches no person or cannot fire: " + blindText(blind)
 	}
 	for _, l := range lists {
 		for _, crowded := range l.crowded() {
@@ -168,7 +170,8 @@ func own(w Spec) Actions { return Actions{Alarm: w.AlarmActions, OK: w.OKActions
 
 // changedByHand reports whether a person changed an alarm since it was written; otherwise the wish changed.
 func changedByHand(fields []string, lists []actionList, h Have, was Applied) bool {
-	if len(fields) > 0 && (len(h.Settings) > 0 || h.Hash() != cmp.Or(h.Tags[SpecTag], was.Hash) || h.Metric != "" && h.Namespace != Namespace) {
+	edited := len(h.Settings) > 0 || h.Hash() != cmp.Or(h.Tags[SpecTag], was.Hash) || h.Metric != "" && h.Namespace != Namespace
+	if len(fields) > 0 && edited {
 		return true
 	}
 	return slices.ContainsFunc(lists, actionList.lostOurs)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,12 +68,13 @@ type Account struct {
 	cw      *cloudwatch.Client
 	cfn     *cloudformation.Client
 
+	noLogs atomic.Bool // CloudWatch knows no log alarms here
+
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere
 	sns      map[string]*sns.Client            // by region: a topic is known in its own alone
 	ecr      map[string]*ecr.Client            // by region: an image may come from another
 	alarms   map[string]bool                   // names of the last listing
-	noLogs   bool                              // CloudWatch knows no log alarms here
 	clusters []clusterRef                      // of the last complete listing
 	stopped  map[string]stoppedTasks           // by cluster name
 	known    map[string]known                  // by cluster name, of its last look

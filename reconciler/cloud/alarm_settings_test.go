@@ -47,7 +47,8 @@ func edits() []edit {
 		{"AlarmDescription", "", metricSpec, func(p in) { p.AlarmDescription = aws.String("ask Ann") }, kept},
 		{"AlarmDescription", "taken away", metricSpec, func(p in) { p.AlarmDescription = nil }, kept},
 		{"ActionConfiguration", "", metricSpec, func(p in) {
-			p.ActionConfiguration = &types.ActionConfiguration{AlarmTagsPropagation: &types.AlarmTagsPropagation{Enabled: aws.Bool(true), ExcludedTagKeys: []string{"secret"}}}
+			sent := types.AlarmTagsPropagation{Enabled: aws.Bool(true), ExcludedTagKeys: []string{"secret"}}
+			p.ActionConfiguration = &types.ActionConfiguration{AlarmTagsPropagation: &sent}
 		}, kept},
 		{"Metrics", "Label", querySpec, func(p in) { p.Metrics[0].Label = aws.String("churn of ${PROP('Dim.ServiceName')}") }, kept},
 		{"Tags", "", querySpec, func(p in) { p.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("x")}} }, kept},
@@ -80,8 +81,7 @@ func edits() []edit {
 }
 
 func asPromQL(in *cloudwatch.PutMetricAlarmInput) {
-	*in = cloudwatch.PutMetricAlarmInput{AlarmName: in.AlarmName, EvaluationInterval: aws.Int32(60), AlarmActions: in.AlarmActions,
-		EvaluationCriteria: &types.EvaluationCriteriaMemberPromQLCriteria{Value: types.AlarmPromQLCriteria{Query: aws.String("SilentChurn == 1")}}}
+	*in = *promAlarm(*in.AlarmName, "SilentChurn == 1")
 }
 
 // Each member of PutMetricAlarm, which overwrites everything, has an owner: what a person changes of ours is repaired, what a
@@ -122,7 +122,8 @@ func (e edit) check(t *testing.T) {
 			change(in)
 		}
 		if len(in.Tags) > 0 { // a put ignores tags on an alarm that exists
-			if _, err := cw.TagResource(t.Context(), &cloudwatch.TagResourceInput{ResourceARN: aws.String(arnOf(spec.Name)), Tags: in.Tags}); err != nil {
+			add := &cloudwatch.TagResourceInput{ResourceARN: aws.String(arnOf(spec.Name)), Tags: in.Tags}
+			if _, err := cw.TagResource(t.Context(), add); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -167,7 +168,9 @@ func (e edit) check(t *testing.T) {
 		}
 		after.Threshold, after.AlarmConfigurationUpdatedTimestamp = before.Threshold, before.AlarmConfigurationUpdatedTimestamp
 		// Without a text there is none, or an empty one.
-		after.AlarmDescription, before.AlarmDescription = aws.String(aws.ToString(after.AlarmDescription)), aws.String(aws.ToString(before.AlarmDescription))
+		for _, m := range []*types.MetricAlarm{&after, &before} {
+			m.AlarmDescription = aws.String(aws.ToString(m.AlarmDescription))
+		}
 		if diff := cmp.Diff(before, after, cmpopts.IgnoreUnexported(types.MetricAlarm{}, types.Dimension{}, types.MetricDataQuery{},
 			types.ActionConfiguration{}, types.AlarmTagsPropagation{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s: a repair changed more than the threshold (-before +after):\n%s", name, diff)

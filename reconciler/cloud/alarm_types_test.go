@@ -22,7 +22,8 @@ import (
 func logAlarm(name string, groups ...string) *cloudwatch.PutLogAlarmInput {
 	return &cloudwatch.PutLogAlarmInput{
 		AlarmName: &name, ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold, Threshold: aws.Float64(3),
-		QueryResultsToEvaluate: aws.Int32(5), QueryResultsToAlarm: aws.Int32(2), AlarmActions: []string{mine}, InsufficientDataActions: []string{mine},
+		QueryResultsToEvaluate: aws.Int32(5), QueryResultsToAlarm: aws.Int32(2),
+		AlarmActions: []string{mine}, InsufficientDataActions: []string{mine},
 		ScheduledQueryConfiguration: &types.ScheduledQueryConfiguration{
 			QueryString: aws.String("filter @message like /panic/"), AggregationExpression: aws.String("count(*)"), LogGroupIdentifiers: groups,
 			ScheduledQueryRoleARN: aws.String("arn:aws:iam::111122223333:role/query"),
@@ -52,7 +53,8 @@ func TestAlarmsOfEveryTypeAreListed(t *testing.T) {
 		}
 		must(cw.PutLogAlarm(t.Context(), logAlarm("log", "/ecs/web", "/ecs/api")))
 		must(cw.PutMetricAlarm(t.Context(), promAlarm("prom", `up == 0`)))
-		must(cw.PutCompositeAlarm(t.Context(), &cloudwatch.PutCompositeAlarmInput{AlarmName: aws.String("some"), AlarmRule: aws.String(`ALARM("log")`)}))
+		some := &cloudwatch.PutCompositeAlarmInput{AlarmName: aws.String("some"), AlarmRule: aws.String(`ALARM("log")`)}
+		must(cw.PutCompositeAlarm(t.Context(), some))
 		must(nil, a.PutAlarm(t.Context(), metricSpec("plain"), nil, nil))
 		got := map[string]alarm.Have{}
 		for _, h := range alarms(t, a, "none") {
@@ -62,8 +64,9 @@ func TestAlarmsOfEveryTypeAreListed(t *testing.T) {
 		if len(got) != 124 || count(w, "DescribeAlarms") != 2 {
 			t.Errorf("%d alarms in %d calls", len(got), count(w, "DescribeAlarms"))
 		}
-		want := alarm.Have{Spec: alarm.Spec{Name: "log", Comparison: "GreaterThanThreshold", Threshold: 3, EvaluationPeriods: 5, Datapoints: 2, Missing: "missing",
-			AlarmActions: []string{mine}, OKActions: []string{}, InsufficientActions: []string{mine}}, Type: alarm.LogType, State: "INSUFFICIENT_DATA", Foreign: true,
+		want := alarm.Have{Type: alarm.LogType, State: "INSUFFICIENT_DATA", Foreign: true, Spec: alarm.Spec{Name: "log",
+			Comparison: "GreaterThanThreshold", Threshold: 3, EvaluationPeriods: 5, Datapoints: 2, Missing: "missing",
+			AlarmActions: []string{mine}, OKActions: []string{}, InsufficientActions: []string{mine}},
 			Logs: alarm.LogQuery{Text: "filter @message like /panic/", Groups: []string{"/ecs/web", "/ecs/api"}}}
 		if diff := cmp.Diff(want, got["log"]); diff != "" {
 			t.Errorf("the log alarm (-want +got):\n%s", diff)
@@ -124,7 +127,8 @@ func TestAPersonIsFasterThanARepair(t *testing.T) {
 			if _, err := cw.PutMetricAlarm(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}
-			if err := a.PutAlarm(t.Context(), spec, &was, nil); !errors.Is(err, fleet.ErrConflict) || !strings.Contains(err.Error(), "somebody changed it") {
+			err := a.PutAlarm(t.Context(), spec, &was, nil)
+			if !errors.Is(err, fleet.ErrConflict) || !strings.Contains(err.Error(), "it was changed") {
 				t.Errorf("%s: %v", name, err)
 			}
 			now := alarms(t, a, "ours")[0]
@@ -141,7 +145,7 @@ func TestAPersonIsFasterThanARepair(t *testing.T) {
 	}
 }
 
-// A CloudWatch that does not know log alarms has none: the others are read, and it is not asked for them again.
+// A CloudWatch that does not know log alarms has none: the others are read. Once it knows them they are read too.
 func TestWhereLogAlarmsAreUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := world(t, account.Bulk(1, 1, 1))
@@ -150,8 +154,8 @@ func TestWhereLogAlarmsAreUnknown(t *testing.T) {
 			types, _ := c.Input["AlarmTypes"].([]any)
 			return c.Op == "DescribeAlarms" && slices.Contains(types, any("LogAlarm"))
 		}
-		fails(w, asks, wire.Bad("ValidationError", "1 validation error detected: Value '[MetricAlarm, CompositeAlarm, LogAlarm]' at 'alarmTypes' failed to satisfy constraint: "+
-			"Member must satisfy constraint: [Member must satisfy enum value set: [CompositeAlarm, MetricAlarm]]"))
+		known := fails(w, asks, wire.Bad("ValidationError", "1 validation error detected: "+
+			"Value '[MetricAlarm, CompositeAlarm, LogAlarm]' at 'alarmTypes' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [CompositeAlarm, MetricAlarm]]"))
 		if err := a.PutAlarm(t.Context(), metricSpec("plain"), nil, map[string]string{alarm.OwnerTag: "me"}); err != nil {
 			t.Fatal(err)
 		}
@@ -160,8 +164,18 @@ func TestWhereLogAlarmsAreUnknown(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		}
-		if n := count(w, "DescribeAlarms"); n != 4 { // two for the put, then one a listing
+		if n := count(w, "DescribeAlarms"); n != 6 { // two for the put and for each list, whose first page asks again
 			t.Errorf("%d calls", n)
+		}
+		if err := a.PutAlarm(t.Context(), metricSpec("other"), nil, map[string]string{alarm.OwnerTag: "me"}); err != nil || count(w, "DescribeAlarms") != 7 {
+			t.Errorf("a question by name asks for what is known: %v, %d calls", err, count(w, "DescribeAlarms"))
+		}
+		known()
+		if _, err := cloudwatch.NewFromConfig(baseConfig(w.Transport())).PutLogAlarm(t.Context(), logAlarm("log", "/ecs/web")); err != nil {
+			t.Fatal(err)
+		}
+		if got := alarms(t, a, "none"); len(got) != 3 {
+			t.Errorf("once they are known: %+v", got)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {

@@ -137,7 +137,8 @@ func settingsOf(m types.MetricAlarm) (out []alarm.Setting) {
 		out = append(out, alarm.Setting{Name: alarm.WindowSetting, Value: "by the clock of " + cmp.Or(aws.ToString(w.Value.Timezone), "UTC")})
 	}
 	if w := m.WarmUpConfiguration; w != nil {
-		out = append(out, alarm.Setting{Name: alarm.WarmUpSetting, Value: fmt.Sprintf("%d minutes", aws.ToInt32(w.WarmUpPeriodDurationInMinutes))})
+		minutes := aws.ToInt32(w.WarmUpPeriodDurationInMinutes)
+		out = append(out, alarm.Setting{Name: alarm.WarmUpSetting, Value: fmt.Sprintf("%d minutes", minutes)})
 	}
 	if p := aws.ToString(m.EvaluateLowSampleCountPercentile); p != "" && p != "evaluate" { // the default
 		out = append(out, alarm.Setting{Name: alarm.LowSamplesSetting, Value: p})

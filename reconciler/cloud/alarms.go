@@ -25,28 +25,25 @@ const namesPerCall = 100
 type alarmDescriber struct{ account *Account }
 
 // DescribeAlarms implements cloudwatch.DescribeAlarmsAPIClient. Where CloudWatch does not know log alarms yet, as in a
-// partition that gets them later, there are none, and it is asked for the others.
+// partition that gets them later, there are none, and it is asked for the others. Each new list asks for them again.
 func (d alarmDescriber) DescribeAlarms(
 	ctx context.Context, in *cloudwatch.DescribeAlarmsInput, options ...func(*cloudwatch.Options),
 ) (*cloudwatch.DescribeAlarmsOutput, error) {
 	a, asked := d.account, *in
 	asked.AlarmTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}
-	a.mu.Lock()
-	logs := !a.noLogs
-	a.mu.Unlock()
-	if !logs {
+	newList := in.NextToken == nil && len(in.AlarmNames) == 0
+	if a.noLogs.Load() && !newList {
 		return a.cw.DescribeAlarms(ctx, &asked, options...)
 	}
 	all := asked
 	all.AlarmTypes = append(all.AlarmTypes, types.AlarmTypeLogAlarm)
 	out, err := a.cw.DescribeAlarms(ctx, &all, options...)
-	if !refusesTypes(err) {
-		return out, err
+	refused := refusesTypes(err)
+	if err == nil || refused {
+		a.noLogs.Store(refused)
 	}
-	if out, err = a.cw.DescribeAlarms(ctx, &asked, options...); err == nil {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.noLogs = true
+	if refused {
+		return a.cw.DescribeAlarms(ctx, &asked, options...)
 	}
 	return out, err
 }
@@ -57,8 +54,9 @@ func refusesTypes(err error) bool {
 	return ok && strings.HasPrefix(f.Code, "Validation") && strings.Contains(strings.ToLower(f.Error()), "alarmtypes")
 }
 
-// Alarms lists all alarms of the account and region, of every type, each once, in the order CloudWatch gives them. Tags are read (one call each) for those that tagged picks; nil picks none. An error means that the list is not whole,
-// and there is then none: a list that lacks an alarm which the last one had, and which answers when asked for, is one.
+// Alarms lists all alarms of the account and region, of every type, each once, in the order CloudWatch gives them. Tags
+// are read (one call each) for those that tagged picks; nil picks none. An error means that the list is not whole, and
+// there is then none: a list that lacks an alarm which the last one had, and which answers when asked for, is one.
 func (a *Account) Alarms(ctx context.Context, tagged func(name string) bool) ([]alarm.Have, error) {
 	var out []alarm.Have
 	seen := map[string]bool{}
@@ -161,7 +159,7 @@ func (a *Account) tags(ctx context.Context, arn string) (map[string]string, erro
 // PutAlarm makes the alarm, or overwrites all settings of the one with that name, which was as it was read. CloudWatch takes
 // the tags only when it makes the alarm; for one that exists give none, and use TagAlarm. PutMetricAlarm has no condition,
 // so the name is asked for first. With tags there must be no alarm: a listing that was not whole may have left out
-// somebody's. With was there must be that alarm, unchanged: the spec keeps what people had edited when it was read, and
+// another one. With was there must be that alarm, unchanged: the spec keeps what people had edited when it was read, and
 // would undo what they edited since. Otherwise it gives fleet.ErrConflict, and nothing is written.
 func (a *Account) PutAlarm(ctx context.Context, spec alarm.Spec, was *alarm.Have, tags map[string]string) error {
 	if was != nil {
@@ -204,7 +202,7 @@ func (a *Account) unchanged(ctx context.Context, was alarm.Have) error {
 		return nil
 	}
 	return &fleet.Fault{Operation: "cloudwatch:PutMetricAlarm", Action: "cloudwatch:PutMetricAlarm", Class: fleet.ErrConflict,
-		Err: fmt.Errorf("the alarm %s is not written: somebody changed it since it was read", was.Name)}
+		Err: fmt.Errorf("the alarm %s is not written: it was changed since it was read", was.Name)}
 }
 
 // settled is an alarm's configuration, without what changes by itself and without its tags.

@@ -51,8 +51,8 @@ func (s *Service) putLogAlarm(in wire.Input, now time.Time) (map[string]any, err
 var queryMembers = []string{"AggregationExpression", "QueryString", "ScheduleConfiguration", "ScheduledQueryRoleARN"}
 
 // notWithPromQL are the members that EvaluationCriteria excludes (API reference, PutMetricAlarm).
-var notWithPromQL = slices.Concat(singleMetric, []string{"Metrics", "Threshold", "ComparisonOperator", "ThresholdMetricId", "EvaluationPeriods",
-	"DatapointsToAlarm"})
+var notWithPromQL = slices.Concat(singleMetric, []string{"Metrics", "Threshold", "ComparisonOperator", "ThresholdMetricId",
+	"EvaluationPeriods", "DatapointsToAlarm"})
 
 // readPromQL reads an alarm on a PromQL query, which may be any text here: it is never evaluated.
 func (a *alarm) readPromQL(in wire.Input) error {
