@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -177,4 +177,7 @@ func actions(common, own config.Actions) alarm.Actions {
 }
 
 // currentVersion is the version that runs, for logs, the API, metrics and the User-Agent of requests.
-func currentVersion() string { return cmp.Or(version, "dev") }
+func currentVersion() string {
+	info, _ := debug.ReadBuildInfo() // nil is an answer
+	return currentBuild(info).Version
+}

@@ -58,6 +58,7 @@ func TestOpaqueAlarmsPossiblyCover(t *testing.T) {
 		"any metric":                               {promQL(`{__name__=~"Sil.*", ServiceName="web"} == 1`), known, all},
 		"nothing at all":                           {promQL(`vector(1)`), known, none},
 		"what cannot be read":                      {promQL(`up{`), known, all},
+		"a template, which is not PromQL":          {promQL("WITH (x = up or up, y = x or x) y"), known, all},
 		"a PromQL alarm that reaches nobody":       {with(promQL(`up == 0`), func(h *Have) { h.ActionsDisabled = true }), known, none},
 		"a kind that is not known":                 {Have{Unknown: true, Foreign: true, Spec: Spec{Name: "theirs", AlarmActions: []string{topic}}}, known, all},
 		"a composite over a mute log alarm":        {with(logAlarm("/ecs/web"), func(h *Have) { h.AlarmActions, h.Name = nil, "child" }), known, all},
