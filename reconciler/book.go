@@ -223,14 +223,14 @@ func (b *Book) Applied() map[string]alarm.Applied {
 	defer b.mu.Unlock()
 	out := make(map[string]alarm.Applied, len(b.applied))
 	for name, a := range b.applied {
-		out[name] = alarm.Applied{Hash: a.Hash, Actions: a.Actions}
+		out[name] = alarm.Applied{Hash: a.Hash, Own: a.own()}
 	}
 	return out
 }
 
-// SetApplied notes what was just written to an alarm; own are the actions of it that are ours.
-func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, own []string, now time.Time) error {
-	a := applied{Target: target, Hash: spec.Hash(), Actions: own, At: now}
+// SetApplied notes what was just written to an alarm; own are those of its actions that are ours.
+func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, own alarm.Actions, now time.Time) error {
+	a := applied{Target: target, Hash: spec.Hash(), Own: &own, At: now}
 	it, err := encode(kindAlarm, spec.Name, a)
 	if err != nil {
 		return err

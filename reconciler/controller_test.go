@@ -53,7 +53,7 @@ func (a account) Active(context.Context, string, string, bool) ([]alarm.Series, 
 }
 func (a account) Topic(context.Context, string) (alarm.Topic, error)        { return alarm.Topic{}, nil }
 func (a account) DeleteAlarm(context.Context, string, string, string) error { return nil }
-func (a account) PutAlarm(context.Context, alarm.Spec, map[string]string) error {
+func (a account) PutAlarm(context.Context, alarm.Spec, *alarm.Have, map[string]string) error {
 	return nil
 }
 func (a account) TagAlarm(context.Context, string, map[string]string) error { return nil }

@@ -224,7 +224,7 @@ func (r *Replay) start(ctx context.Context, s recording.Start) error {
 		}
 	}
 	for name, was := range s.Applied {
-		it, err := encode(kindAlarm, name, applied{Hash: was.Hash, Actions: was.Actions, At: r.now})
+		it, err := encode(kindAlarm, name, applied{Hash: was.Hash, Own: was.Own, At: r.now})
 		if err != nil {
 			return err
 		}

@@ -239,6 +239,16 @@ func (v *view) services() []fleet.Observation {
 	return out
 }
 
+// service is one service in view, without its tasks; zero where there is none.
+func (v *view) service(key fleet.Key) fleet.Service {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]; c != nil {
+		return c.services[key.Service]
+	}
+	return fleet.Service{}
+}
+
 // servicesOf are the services of a target in view, without their tasks.
 func (v *view) servicesOf(target string) map[fleet.Key]fleet.Service {
 	v.mu.RLock()

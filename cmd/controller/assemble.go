@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -39,7 +39,7 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s held,
 	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allowList(cfg),
 		classes: classes(cfg), observe: observer(r), acts: s.acts}
 	o.Home, o.Log, o.Registry = accounts.open(config.Target{Name: "home"}), log, r
-	public := registry.NewPublic(registry.Direct())
+	public := registry.NewPublic(registry.Direct(), currentVersion())
 	targets := cfg.Targets
 	if len(targets) == 0 {
 		targets = []config.Target{{Name: "default"}}
@@ -176,5 +176,8 @@ func actions(common, own config.Actions) alarm.Actions {
 	return alarm.Actions{Alarm: pick(own.Alarm, common.Alarm), OK: pick(own.OK, common.OK)}
 }
 
-// currentVersion is the version that runs, for logs, the API and metrics.
-func currentVersion() string { return cmp.Or(version, "dev") }
+// currentVersion is the version that runs, for logs, the API, metrics and the User-Agent of requests.
+func currentVersion() string {
+	info, _ := debug.ReadBuildInfo() // nil is an answer
+	return currentBuild(info).Version
+}

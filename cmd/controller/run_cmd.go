@@ -123,7 +123,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // awsConfig loads the ambient AWS configuration, and fails with what to set where no region is known.
 func (a *app) awsConfig(ctx context.Context) (cloud.Config, error) {
-	base, err := cloud.Load(ctx, a.region, a.profile)
+	base, err := cloud.Load(ctx, currentVersion(), a.region, a.profile)
 	if err != nil {
 		return base, err
 	}

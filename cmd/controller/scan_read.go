@@ -209,12 +209,19 @@ func (t *targetScan) cover(ctx context.Context, services []scan.Service) {
 	}
 	n := len(have)
 	t.report.Alarms = &n
-	groups := map[fleet.Key][]string{}
+	beside := map[fleet.Key]alarm.Place{}
 	for _, o := range t.services {
-		groups[o.Key] = o.Service.TargetGroups
+		var p alarm.Place
+		for _, arn := range o.Service.TargetGroups {
+			p.TargetGroups = append(p.TargetGroups, fleet.ResourceOf(arn))
+		}
+		if d, ok := t.definitions[o.Service.TaskDefinition]; ok {
+			p.LogGroups = d.LogGroups()
+		}
+		beside[o.Key] = p
 	}
 	index := alarm.NewIndex(have, alarm.Facts{Topics: t.topics(ctx, have)})
-	t.report.Coverage, t.unheard = scan.Alarmed(services, index, groups)
+	t.report.Coverage, t.unheard = scan.Alarmed(services, index, beside)
 }
 
 // topics reads whom the alarms' topics reach. What cannot be read stays unknown: ReadOnlyAccess holds it, and a narrower

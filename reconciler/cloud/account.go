@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,6 +67,8 @@ type Account struct {
 	ecs     *ecs.Client
 	cw      *cloudwatch.Client
 	cfn     *cloudformation.Client
+
+	noLogs atomic.Bool // CloudWatch knows no log alarms here
 
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere

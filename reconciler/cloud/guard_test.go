@@ -40,7 +40,7 @@ func all(ctx context.Context, a *Account) map[string]error {
 	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
 	_, errs["Stack"] = a.Stack(ctx, "arn:aws:ecs:us-east-1:111122223333:service/prod-000/service-00000")
 	_, errs["ImageDigest"] = a.ImageDigest(ctx, fleet.PrivateImage{Account: "111122223333", Region: "us-east-1", Repository: "app", Tag: "1"}, "")
-	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{alarm.OwnerTag: "k"})
+	errs["PutAlarm"] = a.PutAlarm(ctx, spec, nil, map[string]string{alarm.OwnerTag: "k"})
 	_, errs["Alarms"] = a.Alarms(ctx, func(string) bool { return true })
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
 	errs["DeleteAlarm"] = a.DeleteAlarm(ctx, "n", "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", "k")

@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Definition is a task definition revision reduced to what is judged. A revision never changes, so one fetched once is
 // kept for ever (under the hash of the AllowList it was reduced with).
@@ -60,6 +63,22 @@ func (d Definition) Container(name string) (ContainerDefinition, bool) {
 		}
 	}
 	return ContainerDefinition{}, false
+}
+
+// LogGroups are the log groups that the containers write to; nil where that is not known, since some write through another
+// driver.
+func (d Definition) LogGroups() []string {
+	out := []string{}
+	for _, c := range d.Containers {
+		switch group := c.LogOptions["awslogs-group"]; {
+		case c.LogDriver == "":
+		case c.LogDriver != "awslogs" || group == "":
+			return nil
+		case !slices.Contains(out, group):
+			out = append(out, group)
+		}
+	}
+	return out
 }
 
 // RestartAfter is how long the container must have run to be restarted: restartAttemptPeriod, 60 to 1800 seconds, 300 where

@@ -99,5 +99,7 @@ func maskedAlarm(h alarm.Have) alarm.Have {
 		h.Description, h.StateReason, h.Tags = "", "", nil
 	}
 	h.Description, h.StateReason = churn.MaskWhole(h.Description), churn.MaskWhole(h.StateReason)
+	h.Label = churn.MaskWhole(h.Label)
+	h.Logs.Text, h.PromQL = churn.MaskWhole(h.Logs.Text), churn.MaskWhole(h.PromQL)
 	return h
 }
