@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 	"taskwarden/reconciler/otel"
 )
 
@@ -93,6 +94,17 @@ func settable(c fleet.ContainerDefinition, name string) (now fleet.EnvVar, chang
 		return now, change, refuse(ReasonEnvFile, where, "%s of container %s may arrive from an environment file", name, c.Name)
 	}
 	return now, change, nil
+}
+
+// MaskOld masks the old values of a plan from the store: a release before reconciler/mask may have kept a credential.
+func (p *Plan) MaskOld() {
+	for i, c := range p.Changes {
+		if old, ok := mask.Value(c.Old); ok {
+			p.Changes[i].Old = old
+		} else {
+			p.Changes[i].Old = mask.Stars
+		}
+	}
 }
 
 // Carries reports whether a definition has every variable of the plan with its value.
