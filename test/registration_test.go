@@ -57,7 +57,8 @@ func TestARegistrationInOtherWordsIsDeployed(t *testing.T) {
 	t.Parallel()
 	s := fixable(t)
 	s.Clusters[0].Services[0].TaskDefinition.Containers[0]["secrets"] = []any{
-		map[string]any{"name": "DB", "valueFrom": "arn:aws:ssm:us-east-1:111122223333:parameter/a"}, map[string]any{"name": "API", "valueFrom": "arn:aws:ssm:us-east-1:111122223333:parameter/b"}}
+		map[string]any{"name": "DB", "valueFrom": "arn:aws:ssm:us-east-1:111122223333:parameter/a"}, map[string]any{"name": "API",
+			"valueFrom": "arn:aws:ssm:us-east-1:111122223333:parameter/b"}}
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, s)
 		c := w.run(func(o *reconciler.Options) {

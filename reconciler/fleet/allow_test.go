@@ -15,7 +15,8 @@ func TestReduce(t *testing.T) {
 	}{
 		{"OTHER", "x", EnvVar{}, ""},
 		{"OTEL_TRACES_SAMPLER", "xray", EnvVar{Value: "xray", Kept: true}, "xray"},
-		{"OTEL_TRACES_SAMPLER_ARG", "endpoint=http://u:p@host:1", EnvVar{Value: "endpoint=http://***@host:1", Kept: true, Masked: true}, "endpoint=http://***@host:1"},
+		{"OTEL_TRACES_SAMPLER_ARG", "endpoint=http://u:p@host:1", EnvVar{Value: "endpoint=http://***@host:1", Kept: true, Masked: true},
+			"endpoint=http://***@host:1"},
 		{"OTEL_TRACES_SAMPLER_ARG", "u:p", EnvVar{Masked: true}, "***"},
 		{"OTEL_RESOURCE_ATTRIBUTES", "team=x,service.name=a", EnvVar{Value: "service.name=a", Kept: true}, "service.name=a"},
 		{"APP_CONFIG", `{"a":1}`, EnvVar{Value: `{"a":1}`, Kept: true}, `{"a":1}`},
@@ -38,7 +39,8 @@ func TestReduce(t *testing.T) {
 func TestHashNamesTheList(t *testing.T) {
 	plain := NewAllowList()
 	seen := map[string]bool{plain.Hash(): true}
-	for _, l := range []AllowList{NewAllowList("A"), plain.With("A", "x"), plain.With("A", "y"), plain.With("A", "x").With("A", "y"), plain.With("B", "x")} {
+	for _, l := range []AllowList{NewAllowList("A"), plain.With("A", "x"), plain.With("A", "y"), plain.With("A", "x").With("A", "y"),
+		plain.With("B", "x")} {
 		if seen[l.Hash()] {
 			t.Errorf("%+v has the hash of another list", l)
 		}

@@ -59,15 +59,20 @@ func survives(text, secret string) string {
 // Where a secret may stand. In those of told, words or signs around it say that it is one.
 var (
 	toldInValues = []string{
-		"https://%@collector.example.com/v1/traces", "http://user:%@host:2000", "user:%@host:4317", "%@host", "endpoint=http://user:%@host:2000,polling_interval=10",
-		"endpoint=user:%@host:2000", "https://otel.example.com/v1/traces?api_key=%", "https://otel.example.com/?token=%&x=1", "https://otel.example.com/?%",
-		"https://otel.example.com/#%", "x-api-key=%", "tenant=a,authorization=Bearer %", "Authorization=Basic %,x=y", "signoz-access-token=%,tenant=b",
+		"https://%@collector.example.com/v1/traces", "http://user:%@host:2000", "user:%@host:4317", "%@host",
+		"endpoint=http://user:%@host:2000,polling_interval=10",
+		"endpoint=user:%@host:2000", "https://otel.example.com/v1/traces?api_key=%", "https://otel.example.com/?token=%&x=1",
+		"https://otel.example.com/?%",
+		"https://otel.example.com/#%", "x-api-key=%", "tenant=a,authorization=Bearer %", "Authorization=Basic %,x=y",
+		"signoz-access-token=%,tenant=b",
 	}
 	untoldInValues = []string{
-		"%", "service.name=%", "https://otel.example.com/%/v1/traces", "%.example.com", "http://%:4318", "parentbased_%", "a,%", "\"%\"", "Bearer %", "x: %", "endpoint=http://h:2000,x=%",
+		"%", "service.name=%", "https://otel.example.com/%/v1/traces", "%.example.com", "http://%:4318", "parentbased_%", "a,%", "\"%\"",
+		"Bearer %", "x: %", "endpoint=http://h:2000,x=%",
 	}
 	toldInLines = []string{
-		"dial https://user:%@host/x failed", "GET /v1/traces?api_key=% 401", "x-api-key: \"%\"", `{"token":"%"}`, "password='%'", "Authorization: Bearer %",
+		"dial https://user:%@host/x failed", "GET /v1/traces?api_key=% 401", "x-api-key: \"%\"", `{"token":"%"}`, "password='%'",
+		"Authorization: Bearer %",
 		"OTEL_EXPORTER_OTLP_HEADERS=team=a,x-honeycomb=%", "exporting with OTEL_EXPORTER_OTLP_TRACES_HEADERS: a=%", "GET /?key=%&page=2",
 	}
 	untoldInLines = []string{"push with % failed", "%", "header x: %", `{"x":"%"}`, "url https://host/?x=%&y=1", "token(%)"}

@@ -44,7 +44,8 @@ func Credential(value string) bool {
 func unprintable(r rune) bool { return !unicode.IsPrint(r) && r != '\t' && r != '\r' && r != '\n' }
 
 var (
-	userPart = regexp.MustCompile(`(?s)^(\s*["']?(?:[A-Za-z][\w.]*=(?:https?|grpcs?|tcp|udp)://|endpoint=|(?i:https?|grpcs?|tcp|udp)://)?)[^\s,;/?#"']*@([^@]*)$`)
+	userPart = regexp.MustCompile(`(?s)^(\s*["']?(?:[A-Za-z][\w.]*=(?:https?|grpcs?|tcp|udp)://|endpoint=|(?i:https?|grpcs?|tcp|udp)://)?)` +
+		`[^\s,;/?#"']*@([^@]*)$`)
 	// imageDigest is an image by digest: the one thing with an @ that has no user part.
 	imageDigest = regexp.MustCompile(`^([a-z0-9][a-z0-9._:/-]*)@sha256:[0-9a-f]{64}$`)
 )
@@ -141,7 +142,8 @@ var (
 		regexp.MustCompile(`^(?:ecs|eks|ec2|k8s|lambda|generic):[\w./-]+$`),                                       // aws.hostedin.environment
 		regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(?::\d+)?/[a-z0-9._/-]*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$`), // images
 	}
-	addresses   = regexp.MustCompile(`^(?:(?i:[a-z][a-z0-9+.-]{0,15})://)?(?:(?:tcp|udp):)?(?:[\w.*-]+|\[[0-9A-Fa-f:.]+\]|\$\{\w+\})(?::(?:\d{1,5}|\$\{\w+\}))?(?:/[\w.~*+/-]*)?$`)
+	addresses = regexp.MustCompile(`^(?:(?i:[a-z][a-z0-9+.-]{0,15})://)?(?:(?:tcp|udp):)?` +
+		`(?:[\w.*-]+|\[[0-9A-Fa-f:.]+\]|\$\{\w+\})(?::(?:\d{1,5}|\$\{\w+\}))?(?:/[\w.~*+/-]*)?$`)
 	unixAddress = regexp.MustCompile(`^(?:unix|file):/{0,3}[\w./-]+$`)
 	runs        = regexp.MustCompile(`[A-Za-z0-9]+`)
 	hexadecimal = regexp.MustCompile(`^(?:[0-9a-f]+|[0-9A-F]+)$`)
@@ -210,7 +212,8 @@ func changes(run string) int {
 }
 
 var (
-	secretKey = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|auth|cred|cookie|signature|signing|session|jwt|bearer|dsn|licen[cs]e|honeycomb|headers`)
+	secretKey = regexp.MustCompile(`(?i)pass|pwd|secret|token|key|auth|cred|cookie|` +
+		`signature|signing|session|jwt|bearer|dsn|licen[cs]e|honeycomb|headers`)
 	publicOne = regexp.MustCompile(`(?i)^["']?public_?key(?:_?token)?=?$`)
 )
 

@@ -317,8 +317,10 @@ func shownKey(v gjson.Result) string {
 
 // numbers are the fields that are numbers to ECS: a text with a number in it means the same.
 var numbers = []string{
-	"cpu", "memory", "memoryReservation", "containerPort", "hostPort", "softLimit", "hardLimit", "size", "sizeInGiB", "interval", "timeout", "retries",
-	"startPeriod", "startTimeout", "stopTimeout", "maxSwap", "swappiness", "sharedMemorySize", "restartAttemptPeriod", "transitEncryptionPort",
+	"cpu", "memory", "memoryReservation", "containerPort", "hostPort", "softLimit", "hardLimit", "size", "sizeInGiB", "interval",
+	"timeout", "retries",
+	"startPeriod", "startTimeout", "stopTimeout", "maxSwap", "swappiness", "sharedMemorySize", "restartAttemptPeriod",
+	"transitEncryptionPort",
 }
 
 // scalar is a value's meaning in one spelling, "" for nothing; objects and arrays keep theirs.

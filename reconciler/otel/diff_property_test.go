@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
 )
 
@@ -33,20 +34,25 @@ const full = `{"family":"web","cpu":"256","memory":"512","networkMode":"awsvpc",
  "tags":[{"key":"team","value":"web"},{"key":"stage","value":"prod"}]}`
 
 // unordered are the paths of lists whose order has no meaning, with list indexes left out; all other lists are in order.
-var unordered = []string{"requiresCompatibilities", "volumes", "placementConstraints", "proxyConfiguration.properties", "containerDefinitions", "tags",
-	"environment", "secrets", "portMappings", "mountPoints", "volumesFrom", "dependsOn", "extraHosts", "ulimits", "systemControls", "resourceRequirements", "dockerSecurityOptions",
-	"linuxParameters.capabilities.add", "linuxParameters.capabilities.drop", "linuxParameters.tmpfs", "linuxParameters.devices", "linuxParameters.devices.permissions",
+var unordered = []string{"requiresCompatibilities", "volumes", "placementConstraints", "proxyConfiguration.properties",
+	"containerDefinitions", "tags",
+	"environment", "secrets", "portMappings", "mountPoints", "volumesFrom", "dependsOn", "extraHosts", "ulimits", "systemControls",
+	"resourceRequirements", "dockerSecurityOptions",
+	"linuxParameters.capabilities.add", "linuxParameters.capabilities.drop", "linuxParameters.tmpfs", "linuxParameters.devices",
+	"linuxParameters.devices.permissions",
 	"logConfiguration.secretOptions", "restartPolicy.ignoredExitCodes"}
 
 // asTexts are fields that are numbers to ECS and may come as texts, or the other way round.
-var asTexts = []string{"cpu", "memory", "memoryReservation", "containerPort", "hostPort", "softLimit", "hardLimit", "size", "sizeInGiB", "interval", "retries", "timeout", "stopTimeout", "swappiness", "transitEncryptionPort"}
+var asTexts = []string{"cpu", "memory", "memoryReservation", "containerPort", "hostPort", "softLimit", "hardLimit", "size",
+	"sizeInGiB", "interval", "retries", "timeout", "stopTimeout", "swappiness", "transitEncryptionPort"}
 
 func listed(path string, all []string) bool {
 	return slices.Contains(all, strings.TrimPrefix(strings.TrimPrefix(path, "containerDefinitions."), "."))
 }
 
 func isFree(path string) bool {
-	return slices.ContainsFunc([]string{"dockerLabels", "options", "driverOpts", "labels"}, func(m string) bool { return strings.HasSuffix(path, "."+m) })
+	return slices.ContainsFunc([]string{"dockerLabels", "options", "driverOpts", "labels"},
+		func(m string) bool { return strings.HasSuffix(path, "."+m) })
 }
 
 // rewriter writes a document in other words of the same meaning.
@@ -81,7 +87,8 @@ func (w *rewriter) write(v any, path, field string) {
 func (w *rewriter) object(v map[string]any, path string) {
 	members := maps.Clone(v)
 	if !isFree(path) && w.yes() { // a default that ECS fills in, of a field that nobody knows
-		members[rapid.SampledFrom([]string{"enableFaultInjection", "novelDefault", "user"}).Draw(w.t, "field")] = rapid.SampledFrom([]any{false, 0.0, "", nil, []any{}, map[string]any{}}).Draw(w.t, "default")
+		members[rapid.SampledFrom([]string{"enableFaultInjection", "novelDefault", "user"}).Draw(w.t,
+			"field")] = rapid.SampledFrom([]any{false, 0.0, "", nil, []any{}, map[string]any{}}).Draw(w.t, "default")
 	}
 	maps.Copy(members, v)
 	w.out.WriteByte('{')
@@ -166,91 +173,96 @@ func spots(v any, path string, replace func(any), remove func(), field string) [
 	return out
 }
 
-// mutate changes one thing of a document that has a meaning, and says what.
-func mutate(t *rapid.T, s spot) (what string) {
-	kinds := []string{"remove", "add"}
-	switch v := s.value.(type) {
-	case map[string]any:
-		kinds = []string{"remove", "a new field"}
-	case []any:
-		if len(v) > 1 && !listed(s.path, unordered) && !slices.Equal([]any{fmt.Sprint(v[0])}, []any{fmt.Sprint(v[1])}) {
-			kinds = append(kinds, "order")
-		}
-	case bool:
-		kinds = []string{"change"}
-		if v || s.field == "essential" {
-			kinds = append(kinds, "remove")
-		}
-	case string:
-		kinds = []string{"change"}
-		if v != "" || isFree(strings.TrimSuffix(s.path, "."+s.field)) {
-			kinds = append(kinds, "remove")
-		}
-	default:
-		kinds = []string{"change"}
-		if s.field == "" || s.value != 0.0 {
-			kinds = append(kinds, "remove")
-		}
+// mutations are all ways to change one value of a document so that it means something else.
+func mutations(s spot) map[string]func() {
+	out := map[string]func(){}
+	if s.field == "" || !nothing(s.path, gjson.Parse(written(s.value))) || isFree(strings.TrimSuffix(s.path, "."+s.field)) {
+		out["remove"] = s.remove
 	}
-	what = rapid.SampledFrom(kinds).Draw(t, "kind")
 	switch v := s.value.(type) {
 	case []any:
-		switch what {
-		case "add":
-			s.replace(append(slices.Clone(v), rapid.SampledFrom([]any{"more", map[string]any{"name": "more"}, 7.0}).Draw(t, "element")))
-		case "order":
-			next := slices.Clone(v)
-			next[0], next[1] = next[1], next[0]
-			s.replace(next)
+		for _, more := range []any{"more", map[string]any{"name": "more"}, 7.0} {
+			out["add "+written(more)] = func() { s.replace(append(slices.Clone(v), more)) }
+		}
+		if len(v) > 1 && !listed(s.path, unordered) {
+			out["order"] = func() { s.replace(append([]any{v[1], v[0]}, v[2:]...)) }
 		}
 	case map[string]any:
-		if what == "a new field" {
-			v["novel"] = rapid.SampledFrom([]any{true, "x", 1.0, []any{"x"}, map[string]any{"deep": true}, []any{map[string]any{}}}).Draw(t, "value")
+		for _, value := range []any{true, "x", 1.0, []any{"x"}, map[string]any{"deep": true}, []any{map[string]any{}}} {
+			out["a new field "+written(value)] = func() { v["novel"] = value }
 		}
 	case bool:
-		if what == "change" {
-			s.replace(!v)
-		}
+		out["change"] = func() { s.replace(!v) }
 	case string:
-		if what == "change" {
-			s.replace(v + "x")
-		}
+		out["change"] = func() { s.replace(v + "x") }
 	case float64:
-		if what == "change" {
-			s.replace(v + 1)
-		}
+		out["change"] = func() { s.replace(v + 1) }
 	}
-	if what == "remove" {
-		s.remove()
-	}
-	return what + " at " + s.path
+	return out
 }
 
+func written(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// Every change of one value is a difference, in both directions, and no difference tells a value of a variable.
 func TestEveryMutationIsADifference(t *testing.T) {
-	seen := map[string]bool{}
+	tried := map[string]int{}
+	var base any
+	if err := json.Unmarshal([]byte(full), &base); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range spots(base, "", func(any) {}, nil, "")[1:] {
+		for kind := range mutations(s) {
+			var doc any
+			if err := json.Unmarshal([]byte(full), &doc); err != nil {
+				t.Fatal(err)
+			}
+			mutations(spots(doc, "", func(any) {}, nil, "")[1+i])[kind]()
+			other := written(doc)
+			tried[strings.Fields(kind)[0]]++
+			for _, pair := range [][2]string{{full, other}, {other, full}} {
+				found, err := Diff([]byte(pair[0]), []byte(pair[1]))
+				if err != nil || len(found) == 0 {
+					t.Errorf("%s at %s is no difference: %v", kind, s.path, err)
+				}
+				for _, d := range found {
+					if d.Path == "" || strings.Contains(d.Path, "s3cret") {
+						t.Errorf("%s at %s: the difference is at %q", kind, s.path, d.Path)
+					}
+				}
+			}
+		}
+	}
+	for _, kind := range []string{"remove", "add", "a", "order", "change"} {
+		if tried[kind] < 5 {
+			t.Errorf("only %d mutations of the kind %q were tried", tried[kind], kind)
+		}
+	}
+}
+
+// A change is found in a document that says all the rest in other words.
+func TestAMutationInOtherWordsIsADifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var doc any
 		if err := json.Unmarshal([]byte(full), &doc); err != nil {
 			t.Fatal(err)
 		}
-		all := spots(doc, "", func(any) {}, nil, "")[1:]
-		what := mutate(t, rapid.SampledFrom(all).Draw(t, "spot"))
+		s := rapid.SampledFrom(spots(doc, "", func(any) {}, nil, "")[1:]).Draw(t, "spot")
+		all := mutations(s)
+		if len(all) == 0 {
+			t.Skip("nothing to change here")
+		}
+		kind := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "kind")
+		all[kind]()
 		w := &rewriter{t: t}
 		w.write(doc, "", "")
-		found, err := Diff([]byte(full), []byte(w.out.String()))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s is no difference: %v\n%s", what, err, w.out.String())
-		}
-		seen[strings.Fields(what)[0]] = true
-		for _, d := range found {
-			if d.Path == "" || strings.Contains(d.Path, "s3cret") {
-				t.Fatalf("%s: the difference is at %q", what, d.Path)
-			}
+		if found, err := Diff([]byte(full), []byte(w.out.String())); err != nil || len(found) == 0 {
+			t.Fatalf("%s at %s is no difference: %v\n%s", kind, s.path, err, w.out.String())
 		}
 	})
-	for _, kind := range []string{"remove", "add", "a", "order", "change"} {
-		if !seen[kind] {
-			t.Errorf("no mutation of the kind %q was tried", kind)
-		}
-	}
 }

@@ -26,7 +26,8 @@ func TestAMaskedValueIsJudgedByWhatIsLeft(t *testing.T) {
 		env  map[string]string
 		rule string
 	}{
-		"a mismatch is still seen":  {map[string]string{Sampler: "traceidratio", SamplerArg: "endpoint=http://user:S3CR@host:2000"}, "sampler-arg-mismatch"},
+		"a mismatch is still seen": {map[string]string{Sampler: "traceidratio", SamplerArg: "endpoint=http://user:S3CR@host:2000"},
+			"sampler-arg-mismatch"},
 		"an argument without fault": {map[string]string{Sampler: "xray", SamplerArg: "endpoint=http://user:S3CR@host:2000"}, ""},
 		"a dropped argument":        {map[string]string{Sampler: "traceidratio", SamplerArg: "user:S3CR"}, ""},
 		"a dropped sampler":         {map[string]string{Sampler: "S3CR:S3CR", SamplerArg: "0.1"}, ""},
@@ -49,7 +50,8 @@ func TestAMaskedValueIsJudgedByWhatIsLeft(t *testing.T) {
 // Two entries whose masked values look the same may differ: which one counts is open.
 func TestTwoMaskedEntriesAreAmbiguous(t *testing.T) {
 	allow := fleet.NewAllowList()
-	c := fleet.ContainerDefinition{Name: "app", Env: []fleet.EnvVar{allow.Reduce(SamplerArg, "endpoint=http://a:S3@host:1"), allow.Reduce(SamplerArg, "endpoint=http://a:CR@host:1")}}
+	c := fleet.ContainerDefinition{Name: "app", Env: []fleet.EnvVar{allow.Reduce(SamplerArg, "endpoint=http://a:S3@host:1"),
+		allow.Reduce(SamplerArg, "endpoint=http://a:CR@host:1")}}
 	if s := Read(c, SamplerArg); !s.Ambiguous || !s.Masked || s.Value != "endpoint=http://***@host:1" {
 		t.Errorf("%+v", s)
 	}

@@ -50,7 +50,8 @@ func reasonOf(r otel.RefusalReason) Reason {
 // withinLimits refuses what ECS would turn away. How ECS counts the size is not documented: here it is JSON without white space and tags.
 func withinLimits(document []byte) error {
 	if tags := len(gjson.GetBytes(document, "tags").Array()); tags > maxTags {
-		return refuse(ReasonTags, []string{fmt.Sprintf("%d tags with %s", tags, RolloutTag)}, "ECS allows %d tags on a task definition, and a rollout adds one", maxTags)
+		return refuse(ReasonTags, []string{fmt.Sprintf("%d tags with %s", tags, RolloutTag)},
+			"ECS allows %d tags on a task definition, and a rollout adds one", maxTags)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(document, &fields); err != nil {
@@ -62,7 +63,8 @@ func withinLimits(document []byte) error {
 		return errors.New("write the registration: it is no JSON object")
 	}
 	if len(rest) > maxDocument {
-		return refuse(ReasonLarge, []string{fmt.Sprintf("%d bytes", len(rest))}, "ECS allows %d KiB for a task definition, and this one would be larger", maxDocument>>10)
+		return refuse(ReasonLarge, []string{fmt.Sprintf("%d bytes", len(rest))},
+			"ECS allows %d KiB for a task definition, and this one would be larger", maxDocument>>10)
 	}
 	return nil
 }

@@ -49,9 +49,10 @@ func TestMatchesNamesThePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ old, new, place string }{
-		"nothing":                {"", "", ""},
-		"filled in as empty":     {`"cpu":"256"`, `"cpu":"256","placementConstraints":[]`, ""},
-		"another order":          {`{"name":"Z","value":"s3cret"},{"name":"SAMPLER","value":"ratio"}`, `{"name":"SAMPLER","value":"ratio"},{"name":"Z","value":"s3cret"}`, ""},
+		"nothing":            {"", "", ""},
+		"filled in as empty": {`"cpu":"256"`, `"cpu":"256","placementConstraints":[]`, ""},
+		"another order": {`{"name":"Z","value":"s3cret"},{"name":"SAMPLER","value":"ratio"}`,
+			`{"name":"SAMPLER","value":"ratio"},{"name":"Z","value":"s3cret"}`, ""},
 		"another variable":       {"s3cret", "other", "containerDefinitions[app].environment[Z]"},
 		"the policy's own value": {`"0.01"`, `"0.1"`, "containerDefinitions[app].environment[SAMPLER_ARG]"},
 		"a lost field":           {`"novelty":{"deep":[1,2.50,null]},`, ``, "novelty.deep[0] novelty.deep[1] novelty.deep[2]"},
@@ -74,7 +75,8 @@ func TestMatchesNamesThePlace(t *testing.T) {
 		}
 		err := Matches(document, []byte(is))
 		refusal, refused := errors.AsType[*Refusal](err)
-		if refused != (tt.place != "") || refused && (refusal.Reason != ReasonField || !slices.Equal(refusal.Evidence, strings.Fields(tt.place))) {
+		if refused != (tt.place != "") || refused && (refusal.Reason != ReasonField || !slices.Equal(refusal.Evidence,
+			strings.Fields(tt.place))) {
 			t.Errorf("%s: %v, want %q", name, err, tt.place)
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cret") {
@@ -90,11 +92,13 @@ func TestOnlyTheChangeIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ old, new, place string }{
-		"nothing":               {"", "", ""},
-		"another value":         {`"0.01"`, `"0.1"`, "containerDefinitions[app].environment[SAMPLER_ARG]"},
-		"a lost value":          {`,{"name":"SAMPLER_ARG","value":"0.01"}`, ``, "containerDefinitions[app].environment[SAMPLER_ARG]"},
-		"a value twice":         {`{"name":"SAMPLER_ARG","value":"0.01"}`, `{"name":"SAMPLER_ARG","value":"0.01"},{"name":"SAMPLER_ARG","value":"0.01"}`, "containerDefinitions[app].environment[SAMPLER_ARG]"},
-		"more in the entry":     {`{"name":"SAMPLER","value":"ratio"`, `{"name":"SAMPLER","value":"ratio","odd":1`, "containerDefinitions[app].environment[SAMPLER].odd"},
+		"nothing":       {"", "", ""},
+		"another value": {`"0.01"`, `"0.1"`, "containerDefinitions[app].environment[SAMPLER_ARG]"},
+		"a lost value":  {`,{"name":"SAMPLER_ARG","value":"0.01"}`, ``, "containerDefinitions[app].environment[SAMPLER_ARG]"},
+		"a value twice": {`{"name":"SAMPLER_ARG","value":"0.01"}`,
+			`{"name":"SAMPLER_ARG","value":"0.01"},{"name":"SAMPLER_ARG","value":"0.01"}`, "containerDefinitions[app].environment[SAMPLER_ARG]"},
+		"more in the entry": {`{"name":"SAMPLER","value":"ratio"`, `{"name":"SAMPLER","value":"ratio","odd":1`,
+			"containerDefinitions[app].environment[SAMPLER].odd"},
 		"another variable":      {"s3cret", "***", "containerDefinitions[app].environment[Z]"},
 		"no tag":                {`,{"key":"taskwarden:rollout","value":"r1"}`, ``, "tags[taskwarden:rollout]"},
 		"another rollout's tag": {`"r1"`, `"r2"`, "tags[taskwarden:rollout]"},
@@ -102,7 +106,8 @@ func TestOnlyTheChangeIsSent(t *testing.T) {
 		is := strings.Replace(string(document), tt.old, tt.new, 1)
 		err := onlyTheChange([]byte(described), []byte(is), newValues, "r1")
 		refusal, refused := errors.AsType[*Refusal](err)
-		if refused != (tt.place != "") || refused && !slices.Equal(refusal.Evidence, []string{tt.place}) || tt.old != "" && is == string(document) {
+		if refused != (tt.place != "") || refused && !slices.Equal(refusal.Evidence,
+			[]string{tt.place}) || tt.old != "" && is == string(document) {
 			t.Errorf("%s: %v, want %q", name, err, tt.place)
 		}
 	}
@@ -165,7 +170,8 @@ func TestRegistrationRefuses(t *testing.T) {
 
 func TestSameContent(t *testing.T) {
 	later := strings.NewReplacer(`"revision":7`, `"revision":9`, `"old"`, `"r1/restore"`, "1.7e9", "1.8e9").Replace(described)
-	for is, want := range map[string]bool{later: true, strings.Replace(later, "xray", "ratio", 1): false, strings.Replace(later, `"value":"web"`, `"value":"app"`, 1): false} {
+	for is, want := range map[string]bool{later: true, strings.Replace(later, "xray", "ratio", 1): false, strings.Replace(later,
+		`"value":"web"`, `"value":"app"`, 1): false} {
 		if got, err := SameContent([]byte(described), []byte(is)); got != want || err != nil {
 			t.Errorf("%t %v, want %t", got, err, want)
 		}
@@ -184,7 +190,8 @@ func TestRegistrationIsLossless(t *testing.T) {
 		for i := range rapid.IntRange(1, 3).Draw(t, "containers") {
 			c := map[string]any{"name": fmt.Sprint("c", i), "odd": anything.Draw(t, "odd")}
 			env := []any{}
-			for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"A", "B", "SAMPLER", "D"}), 0, 4, rapid.ID[string]).Draw(t, "env") {
+			for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"A", "B", "SAMPLER", "D"}), 0, 4,
+				rapid.ID[string]).Draw(t, "env") {
 				env = append(env, map[string]any{"name": name, "value": rapid.String().Draw(t, "v"), "odd": anything.Draw(t, "o")})
 			}
 			if rapid.Bool().Draw(t, "has") {
