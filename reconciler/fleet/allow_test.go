@@ -35,6 +35,15 @@ func TestReduce(t *testing.T) {
 	}
 }
 
+// No built-in variable has a name by which the mask would drop its value.
+func TestBuiltInNamesAreNoSecrets(t *testing.T) {
+	for _, name := range builtin {
+		if got := NewAllowList().Reduce(name, "service.name=a"); !got.Kept || got.Masked {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 // What another list would keep is read again, and a list is not changed by what is made of it.
 func TestHashNamesTheList(t *testing.T) {
 	plain := NewAllowList()
