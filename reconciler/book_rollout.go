@@ -68,7 +68,10 @@ func (b *Book) readRollouts(ctx context.Context) error {
 	r := &b.remediation
 	r.rollouts, r.paused, r.resets = map[string]*keptRollout{}, map[string]rollout.Order{}, map[string]time.Time{}
 	return errors.Join(
-		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) { r.rollouts[v.ID] = &keptRollout{v, it.Version} }),
+		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) {
+			v.Plan.MaskOld()
+			r.rollouts[v.ID] = &keptRollout{v, it.Version}
+		}),
 		readAll(ctx, b.store, kindPause, func(it store.Item, v rollout.Order) { r.paused[it.Key] = v }),
 		readAll(ctx, b.store, kindReset, func(it store.Item, v rollout.Order) { r.resets[it.Key] = v.At }),
 		readAll(ctx, b.store, kindAudit, func(_ store.Item, v AuditEntry) {

@@ -99,13 +99,13 @@ func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step,
 		a.Err = notSent(err)
 		return
 	}
-	document, err := registrationOf(base, s.Set, s.Tag)
+	document, err := rollout.Registration(base, s.Set, s.Tag)
 	if err != nil {
 		a.Err = err
 		return
 	}
 	if a.Revision, a.Err = v.t.Deployer.Register(ctx, document); a.Err == nil {
-		v.compare(ctx, base, s, r, a)
+		v.compare(ctx, document, a)
 	}
 }
 
@@ -146,15 +146,15 @@ func (u unsent) Error() string { return "nothing was sent: " + u.err.Error() }
 // Unwrap gives the class and the error.
 func (u unsent) Unwrap() []error { return []error{fleet.ErrThrottled, u.err} }
 
-// compare holds the new revision, as ECS describes it, against the base. One that cannot be read is not known: it is looked
+// compare holds the new revision, as ECS describes it, against what was sent. One that cannot be read is not known: it is looked
 // for by its tag.
-func (v *visit) compare(ctx context.Context, base []byte, s rollout.Step, r rollout.Rollout, a *rollout.Answer) {
+func (v *visit) compare(ctx context.Context, sent []byte, a *rollout.Answer) {
 	is, err := v.t.Deployer.RawDefinition(ctx, a.Revision)
 	if err != nil {
 		a.Revision, a.Err = "", fmt.Errorf("compare the new revision: %w", passing(err))
 		return
 	}
-	err = strayed(base, is, r.Plan.Set, s.Tag)
+	err = rollout.Matches(sent, is)
 	if refusal, ok := errors.AsType[*rollout.Refusal](err); ok {
 		a.Refusal = refusal
 		return
@@ -192,7 +192,10 @@ func (v *visit) findByTag(ctx context.Context, r rollout.Rollout, s rollout.Step
 			return
 		}
 		a.Revision = arn
-		v.compare(ctx, base, s, r, a)
+		sent, err := rollout.Registration(base, r.Plan.Set, s.Tag)
+		if a.Err = err; err == nil {
+			v.compare(ctx, sent, a)
+		}
 		return
 	}
 }
@@ -212,11 +215,11 @@ func (v *visit) restore(ctx context.Context, s rollout.Step) (arn string, err er
 		if err != nil {
 			return "", notSent(err)
 		}
-		if same, err := sameContent(base, is); same || err != nil {
+		if same, err := rollout.SameContent(base, is); same || err != nil {
 			return newest[0], err
 		}
 	}
-	document, err := registrationOf(base, nil, s.Tag)
+	document, err := rollout.Registration(base, nil, s.Tag)
 	if err != nil {
 		return "", err
 	}

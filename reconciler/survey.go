@@ -87,11 +87,11 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fl
 		return rollout.Facts{}, err
 	}
 	f := rollout.Facts{Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: r.moving(ctx, t, o, base, fresh, keep)}
-	document, err := registrationOf(raw, p.Set, "plan")
+	document, err := rollout.Registration(raw, p.Set, "plan")
 	refusal, refused := errors.AsType[*rollout.Refusal](err)
 	switch {
 	case refused:
-		f.UnknownFields = append([]string{refusal.Message}, refusal.Evidence...)
+		f.Registration = refusal
 	case err != nil:
 		return rollout.Facts{}, err
 	default:

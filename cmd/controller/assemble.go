@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,7 +75,19 @@ func settings(cfg config.Config) (reconciler.Options, error) {
 	}, nil
 }
 
-func allowList(cfg config.Config) fleet.AllowList { return fleet.NewAllowList(policyVariables(cfg)...) }
+// allowList is the built-in list with the variables that policies name: their values may be kept, to be compared.
+func allowList(cfg config.Config) fleet.AllowList {
+	out := fleet.NewAllowList()
+	for _, p := range cfg.Remediation.Policies {
+		for name, values := range p.Match.Env {
+			out = out.With(name, values...)
+		}
+		for name, value := range p.Set {
+			out = out.With(name, value)
+		}
+	}
+	return out
+}
 
 // accounts makes the AWS side of targets; all share one set of budgets.
 type accounts struct {
@@ -153,16 +163,6 @@ func policiesOf(cfg config.Config) (reconciler.Policies, error) {
 
 func scopeOf(m config.Match) fleet.Scope {
 	return fleet.Scope{Clusters: m.Clusters, Services: m.Services}
-}
-
-// policyVariables are the environment variables that policies name: their values may be kept, to be compared.
-func policyVariables(cfg config.Config) []string {
-	var names []string
-	for _, p := range cfg.Remediation.Policies {
-		names = slices.AppendSeq(names, maps.Keys(p.Match.Env))
-		names = slices.AppendSeq(names, maps.Keys(p.Set))
-	}
-	return names
 }
 
 // actions are a target's own, and the common ones where it has none of a kind.

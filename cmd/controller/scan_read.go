@@ -126,7 +126,7 @@ func (s *scanning) open(t config.Target, budgets *cloud.Budgets) *targetScan {
 	out.account = cloud.New(s.base, cloud.Options{
 		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID, Scope: s.scopeOf(t), Budgets: budgets,
 		Allow:     map[cloud.Class]bool{cloud.Read: true, cloud.Evidence: s.cfg.Detect.Logs.Enabled},
-		AllowList: fleet.NewAllowList(policyVariables(s.cfg)...), Events: out.keepEvents,
+		AllowList: allowList(s.cfg), Events: out.keepEvents,
 	})
 	out.report.Region = out.account.Region()
 	return out

@@ -3,6 +3,8 @@ package fleet
 import (
 	"slices"
 	"time"
+
+	"taskwarden/reconciler/mask"
 )
 
 // Definition is a task definition revision reduced to what is judged. A revision never changes, so one fetched once is
@@ -48,11 +50,23 @@ type Dependency struct {
 	Condition string // START, COMPLETE, SUCCESS, HEALTHY
 }
 
-// EnvVar is one inline environment variable. Value is kept only where the AllowList names the variable.
+// EnvVar is one inline environment variable. Value is kept only where the AllowList names the variable, and without credentials.
 type EnvVar struct {
 	Name  string
 	Value string
 	Kept  bool // false: the value was dropped, and its being empty means nothing
+	// Masked: the AllowList names the variable, and the mask took something out of the value, or all of it where Kept is false. A masked
+	// value is for show: it is none that a policy names, and two that look the same may differ.
+	Masked bool `json:",omitempty"`
+}
+
+// Shown is the value as it may be shown: stars where nothing of it was fit to be kept. ok is false where the value was dropped because
+// the variable is not on the list.
+func (e EnvVar) Shown() (value string, ok bool) {
+	if e.Masked && !e.Kept {
+		return mask.Stars, true
+	}
+	return e.Value, e.Kept
 }
 
 // Container is the container definition of that name, or false: injected containers have none.

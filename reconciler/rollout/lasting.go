@@ -19,6 +19,8 @@ func (s Subject) lasting(p Plan) *Refusal {
 		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", or(p.Owner.Name, "another tool"))
 	case p.Handling == Refuse && p.Owner.State == UnknownOwner:
 		return refuse(ReasonUnowned, p.Owner.Evidence, "who owns this service cannot be told")
+	case f.Registration != nil && !(p.Handling == Export && f.Registration.ofLimits()):
+		return f.Registration
 	case len(f.UnknownFields) > 0:
 		return refuse(ReasonField, f.UnknownFields, "the running revision has fields that a registration would lose")
 	case len(f.MovingImages) > 0:

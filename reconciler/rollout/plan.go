@@ -31,6 +31,7 @@ type Facts struct {
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose
+	Registration  *Refusal // why the change cannot be registered, beside that
 	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Requests      Requests // for what will be lost

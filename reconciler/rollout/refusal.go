@@ -22,6 +22,8 @@ const (
 	ReasonPair       Reason = "sampler_pair"
 	ReasonUnseen     Reason = "definition_unread"
 	ReasonField      Reason = "unknown_field"
+	ReasonTags       Reason = "too_many_tags"
+	ReasonLarge      Reason = "too_large"
 	ReasonDrift      Reason = "image_drift"
 	ReasonShared     Reason = "family_shared"
 	ReasonDeploying  Reason = "deployment_in_progress"
@@ -53,6 +55,8 @@ var remedies = map[Reason]string{
 	ReasonPair:       "let the policy set OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG together",
 	ReasonUnseen:     "allow ecs:DescribeTaskDefinition; the plan is made once the running revision is read",
 	ReasonField:      "register the change yourself: ECS answers a field that a registration would lose; a newer taskwarden may know it",
+	ReasonTags:       "remove a tag from the task definition, or register the change yourself: ECS allows 50, and a rollout adds one",
+	ReasonLarge:      "make the task definition smaller, for example by moving variables into an environment file: ECS allows 64 KiB",
 	ReasonDrift:      "pin the image by digest, or deploy the current image first: a new deployment would start another one",
 	ReasonShared:     "give the other users of the bare family a full revision: they would take the new one with their next start",
 	ReasonDeploying:  "nothing: it is looked at again when the deployment is over",
@@ -82,11 +86,6 @@ func refuse(reason Reason, evidence []string, format string, args ...any) *Refus
 	return &Refusal{Reason: reason, Message: fmt.Sprintf(format, args...), Evidence: evidence, Remedy: remedies[reason]}
 }
 
-// NewRefusal is one that the edge found by comparing, with its remedy.
-func NewRefusal(reason Reason, evidence []string, message string) *Refusal {
-	return refuse(reason, evidence, "%s", message)
-}
-
 // Error says why and what would change it.
 func (r *Refusal) Error() string {
 	out := string(r.Reason) + ": " + r.Message
@@ -95,6 +94,9 @@ func (r *Refusal) Error() string {
 	}
 	return out + "; remedy: " + r.Remedy
 }
+
+// ofLimits reports whether ECS would turn away what a rollout registers. Whoever applies an export adds no tag.
+func (r *Refusal) ofLimits() bool { return r.Reason == ReasonTags || r.Reason == ReasonLarge }
 
 // Waits reports whether the refusal only makes a rollout wait.
 func (r *Refusal) Waits() bool {

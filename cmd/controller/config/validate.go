@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"taskwarden/reconciler/mask"
 )
 
 // validate notes what is wrong between fields that are each right.
@@ -136,10 +138,26 @@ func (d *decoder) validatePolicies(policies []Policy) {
 		case strings.HasSuffix(sampler, "traceidratio"):
 			d.validateRatio(path+"."+samplerArgVar, arg)
 		}
+		d.validateShown(path, p.Set)
 		for name, values := range p.Match.Env {
+			path := fmt.Sprintf("remediation.policies[%d].match.env.%s", i, name)
 			if len(values) == 0 {
-				d.wrong(fmt.Sprintf("remediation.policies[%d].match.env.%s", i, name), "no value", "list the values to look for")
+				d.wrong(path, "no value", "list the values to look for")
 			}
+			for _, value := range values {
+				if mask.Credential(value) {
+					d.wrong(path, "a value holds a credential", "match another variable: the values of policies are shown in plans")
+				}
+			}
+		}
+	}
+}
+
+// validateShown refuses credentials in what a policy sets: plans, exports and the audit log show it.
+func (d *decoder) validateShown(path string, set map[string]string) {
+	for name, value := range set {
+		if mask.Credential(value) {
+			d.wrong(path+"."+name, "the value holds a credential, and plans show it", "let the variable arrive from the container's secrets")
 		}
 	}
 }
