@@ -114,7 +114,7 @@ type AuditEntry struct {
 	Reason  string     `json:"reason,omitempty" jsonschema_description:"As a person gave it."`
 	Ticket  string     `json:"ticket,omitempty" jsonschema_description:"As a person gave it."`
 	Text    string     `json:"text" jsonschema_description:"What came of it."`
-	Refused bool       `json:"refused" jsonschema_description:"Nothing was changed."`
+	Refused bool       `json:"refused" jsonschema_description:"A refused attempt: nothing was changed. Listed with refused=true alone."`
 }
 
 func rolloutOf(r rollout.Rollout) Rollout {
