@@ -102,19 +102,6 @@ func New(o Options) http.Handler {
 	return a.contain(headers(a.admit(mux)))
 }
 
-// Server is an HTTP server for the handler with limits on what a client may hold: time for each part of an exchange,
-// and the size of headers.
-func Server(addr string, h http.Handler) *http.Server {
-	return &http.Server{
-		Addr: addr, Handler: h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
-}
-
 func root(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("taskwarden\n\n/api/v1/findings      what is wrong\n/api/v1/services      every service watched\n" +

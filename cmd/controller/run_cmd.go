@@ -90,7 +90,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(console.Limit(listener, console.DefaultLimits)) }()
 	err = g.run(ctx, cfg, served)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
 	defer cancel()
