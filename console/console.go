@@ -34,7 +34,8 @@ import (
 type Source interface {
 	Operator
 	Findings() []finding.Finding
-	Services() []reconciler.ServiceReport
+	Services() []reconciler.ServiceReport // without their tasks
+	Service(key fleet.Key) (reconciler.ServiceReport, bool)
 	Stops(scope fleet.Key) []reconciler.Recorded
 	Alarms() []reconciler.AlarmReport
 	Targets() []reconciler.TargetReport
