@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"store/dynamodb":           {"store", "store/lease"},
 	"store/storetest":          {"store"},
 	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
-	"cmd/controller/config":    {""},
+	"cmd/controller/config":    {"", "reconciler/fleet"},
 	"test/peer":                {},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},
