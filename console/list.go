@@ -188,7 +188,7 @@ var alarms = collection[reconciler.AlarmReport]{
 	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
 }
 
-// watches tells whether an alarm is on the service, or on all of its cluster or target.
+// watches reports whether an alarm is on the service, or on all of its cluster or target.
 func watches(a reconciler.AlarmReport, k fleet.Key) bool {
 	return (a.Cluster == "" || a.Cluster == k.Cluster) && (a.Service == "" || a.Service == k.Service)
 }

@@ -67,7 +67,7 @@ type ServiceDetail struct {
 	Stops        []Stop       `json:"stops" jsonschema_description:"The newest recorded stops, newest first."`
 }
 
-// Told is whether an alarm tells of one failure of a service.
+// Told reports whether an alarm notifies of one failure of a service.
 type Told struct {
 	Failure string `json:"failure" jsonschema_description:"As silent-churn, no-running-task or unhealthy-targets."`
 	Tells   string `json:"tells" jsonschema:"enum=yes,enum=no,enum=unknown" jsonschema_description:"Whether some alarm would tell, and reach somebody."`
