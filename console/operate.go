@@ -77,15 +77,19 @@ func (a *api) approver(r *http.Request) (string, *problem) {
 		return nobody, p
 	}
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
-		return nobody, &problem{status: http.StatusForbidden, Code: "cross_origin", Message: "a page of another origin may not operate this controller"}
+		return nobody, &problem{status: http.StatusForbidden, Code: "cross_origin",
+			Message: "a page of another origin may not operate this controller"}
 	}
 	if len(a.tokens) == 0 {
-		return nobody, &problem{status: http.StatusForbidden, Code: "tokens_required", Message: "this needs an approver's token, and none is configured: " +
-			"put {name: NAME, role: approver, sha256: HASH} into server.tokens and restart; 'openssl rand -hex 32' makes a token, and 'printf %s TOKEN | sha256sum' its hash"}
+		return nobody, &problem{status: http.StatusForbidden, Code: "tokens_required",
+			Message: "this needs an approver's token, and none is configured: " +
+				"put {name: NAME, role: approver, sha256: HASH} into server.tokens and restart; " +
+				"'openssl rand -hex 32' makes a token, and 'printf %s TOKEN | sha256sum' its hash"}
 	}
 	t, p := authenticate(r.Header.Get("Authorization"), a.tokens, time.Now())
 	if p == nil && t.Role != "approver" {
-		p = &problem{status: http.StatusForbidden, Code: "forbidden", Message: "the token's role is " + t.Role + ": this needs one of role approver"}
+		p = &problem{status: http.StatusForbidden, Code: "forbidden",
+			Message: "the token's role is " + t.Role + ": this needs one of role approver"}
 	}
 	return nameOf(t), p
 }

@@ -31,7 +31,8 @@ type rejections struct {
 func (a *api) auditRejection(ctx context.Context, r *http.Request, op operation, o order, p *problem) *problem {
 	if !a.rejections.limit.Allow() {
 		a.rejections.unwritten.Add(1)
-		return &problem{status: http.StatusTooManyRequests, Code: "too_many_attempts", Message: "too many calls were rejected: try again in a minute"}
+		return &problem{status: http.StatusTooManyRequests, Code: "too_many_attempts",
+			Message: "too many calls were rejected: try again in a minute"}
 	}
 	src := a.o.Source()
 	if src == nil {

@@ -79,12 +79,13 @@ func (b *Book) readRollouts(ctx context.Context) error {
 // auditKey orders entries newest first, so that a start reads the newest ones and no others. number tells those of one moment
 // apart.
 func auditKey(at time.Time, number uint64) string {
-	return fmt.Sprintf("%s%019d/%0*d", auditPrefix, math.MaxInt64-at.UnixNano(), len(strconv.Itoa(auditNumbers)), auditNumbers-number%auditNumbers)
+	left := auditNumbers - number%auditNumbers
+	return fmt.Sprintf("%s%019d/%010d", auditPrefix, math.MaxInt64-at.UnixNano(), left)
 }
 
 const (
 	auditPrefix  = "newest/"
-	auditNumbers = 1_000_000_000
+	auditNumbers = 1_000_000_000 // ten digits
 )
 
 // readAudit reads the newest auditInMemory entries of the audit log.

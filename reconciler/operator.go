@@ -13,8 +13,8 @@ import (
 )
 
 // What follows is what people may do to rollouts. Each order is in the audit log and durable when the call returns. Each attempt
-// that changed nothing is among the refused ones (Refusals). An *rollout.OrderError says why nothing was changed; after any other error the change may
-// have been made.
+// that changed nothing is among the refused ones (Refusals). A *rollout.OrderError says why nothing was changed; after any other
+// error the change may have been made.
 
 // Rollouts lists the rollouts within a scope, newest first.
 func (c *Controller) Rollouts(scope fleet.Key) []rollout.Rollout { return c.book.Rollouts(scope) }
@@ -46,7 +46,8 @@ func (c *Controller) Approve(ctx context.Context, id, hash string, who rollout.O
 func (c *Controller) futile(r rollout.Rollout, now time.Time) error {
 	key := r.Key()
 	if _, err := c.target(key.Target); err != nil {
-		return rollout.Conflict("put it back into targets", "approve rollout %s: nothing would be sent: the configuration has no target %s any more", r.ID, key.Target)
+		return rollout.Conflict("put it back into targets",
+			"approve rollout %s: nothing would be sent: the configuration has no target %s any more", r.ID, key.Target)
 	}
 	return c.remediation.brakes(key, now).Futile(r, c.o.Remediation.Policies, c.view.observe(key), now)
 }

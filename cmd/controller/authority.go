@@ -49,16 +49,15 @@ func authorityOf(cfg config.Config) authority {
 	}
 	for _, p := range r.Policies {
 		a[policySubject+p.Name] = policyText(p)
-		for owner, does := range map[string]config.OwnerAction{"none": p.OnOwner.None, "unknown": p.OnOwner.Unknown, "owned": p.OnOwner.Owned} {
-			a[policySubject+p.Name+ownerSubject+owner] = string(does)
-		}
+		own := policySubject + p.Name + ownerSubject
+		a[own+"none"], a[own+"unknown"], a[own+"owned"] = string(p.OnOwner.None), string(p.OnOwner.Unknown), string(p.OnOwner.Owned)
 	}
 	if len(cfg.Targets) == 0 {
 		a[targetSubject+"default"] = "the ambient account and region"
 	}
 	for _, t := range cfg.Targets {
-		a[targetSubject+t.Name] = fmt.Sprintf("%s in %s, clusters %s but %s, services %s but %s", cmp.Or(t.RoleARN, "the ambient account"), t.Region,
-			t.Clusters, t.ExcludeClusters, t.Services, t.ExcludeServices)
+		a[targetSubject+t.Name] = fmt.Sprintf("%s in %s, clusters %s but %s, services %s but %s",
+			cmp.Or(t.RoleARN, "the ambient account"), t.Region, t.Clusters, t.ExcludeClusters, t.Services, t.ExcludeServices)
 	}
 	return a
 }
@@ -76,8 +75,8 @@ func windowsText(windows []config.Window) string {
 func policyText(p config.Policy) string {
 	values, _ := json.Marshal([]any{p.Match.Env, p.Set}) // maps of texts
 	sum := sha256.Sum256(values)
-	return fmt.Sprintf("sets %s of clusters %s, services %s, when %v (values sha256 %s)", slices.Sorted(maps.Keys(p.Set)), p.Match.Clusters, p.Match.Services,
-		p.When.All, hex.EncodeToString(sum[:4]))
+	return fmt.Sprintf("sets %s of clusters %s, services %s, when %v (values sha256 %s)",
+		slices.Sorted(maps.Keys(p.Set)), p.Match.Clusters, p.Match.Services, p.When.All, hex.EncodeToString(sum[:4]))
 }
 
 // authorityChange is one subject that two configurations allow differently; "" where one of them does not have it.

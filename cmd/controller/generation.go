@@ -121,7 +121,9 @@ func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-cha
 }
 
 // reign waits while a controller runs: until another configuration is in force, or (end) until there is to be no controller here.
-func (g *generations) reign(ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error, done chan error) (next config.Config, end bool, err error) {
+func (g *generations) reign(
+	ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error, done chan error,
+) (next config.Config, end bool, err error) {
 	for {
 		var retry <-chan time.Time
 		if g.pending != nil {
@@ -151,7 +153,9 @@ func (g *generations) reign(ctx context.Context, cfg config.Config, changed <-ch
 }
 
 // idle waits before a controller is made again; stop where there is to be none here.
-func (g *generations) idle(ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error) (next config.Config, stop bool, err error) {
+func (g *generations) idle(
+	ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error,
+) (next config.Config, stop bool, err error) {
 	select {
 	case next := <-changed:
 		granted, complete := g.grant(ctx, cfg, next)

@@ -31,12 +31,13 @@ func (g *generations) grant(ctx context.Context, was, next config.Config) (grant
 	if err := g.auditChanges(ctx, next, raised); err != nil {
 		g.reloads.failed()
 		granted = lowered(was, next)
-		g.log.Error("raised configuration not in force: its audit entry could not be saved, so what was allowed before stays so; it is tried again",
+		g.log.Error("raised configuration not in force: its audit entry could not be saved, so the old one stays in force",
 			zap.Strings("refused", texts(raised)), zap.Strings("lowered", texts(kept)), zap.Duration("again", grantAgain), zap.Error(err))
 		return granted, false
 	}
 	if err := g.auditChanges(ctx, next, kept); err != nil {
-		g.log.Error("configuration lowered without an audit entry: it could not be saved", zap.Strings("lowered", texts(kept)), zap.Error(err))
+		g.log.Error("configuration lowered without an audit entry: it could not be saved",
+			zap.Strings("lowered", texts(kept)), zap.Error(err))
 	}
 	g.reloads.succeeded()
 	g.saveAuthority(ctx, next, changes)
@@ -57,7 +58,8 @@ func (g *generations) grantFirst(ctx context.Context, cfg config.Config) error {
 	}
 	g.saveAuthority(ctx, cfg, changes)
 	if raised, kept := split(changes); stored != nil && len(changes) > 0 {
-		g.log.Info("configuration in force", zap.String("file", g.file), zap.Strings("raised", texts(raised)), zap.Strings("lowered", texts(kept)))
+		g.log.Info("configuration in force",
+			zap.String("file", g.file), zap.Strings("raised", texts(raised)), zap.Strings("lowered", texts(kept)))
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ func findOverlaps(ctx context.Context, targets []config.Target, ambient func(con
 			}
 			switch {
 			case unknown != nil:
-				why = append(why, fmt.Sprintf("target %s may watch the same services, which would be counted twice: whether their accounts are one is not known: %v", a.Name, unknown))
+				why = append(why, fmt.Sprintf("target %s may watch the same services, which would be counted twice: "+
+					"whether their accounts are one is not known: %v", a.Name, unknown))
 			case a.Account() == id || b.Account() == id:
 				out[j].others = append(out[j].others, a.Scope())
 				why = append(why, fmt.Sprintf("target %s is of the same account %s and Region and comes first: the services of both are its alone; "+

@@ -35,7 +35,8 @@ func common(inA, outA, inB, outB []string) (name string, found, sure bool) {
 	seen := map[[4]string]bool{}
 	for queue := []node{first}; len(queue) > 0; queue = queue[1:] {
 		n := queue[0]
-		if n.name != "" && lists[0].accepts(n.state[0]) && !lists[1].accepts(n.state[1]) && lists[2].accepts(n.state[2]) && !lists[3].accepts(n.state[3]) {
+		a := lists[0].accepts(n.state[0]) && !lists[1].accepts(n.state[1])
+		if b := lists[2].accepts(n.state[2]) && !lists[3].accepts(n.state[3]); a && b && n.name != "" {
 			return n.name, true, true
 		}
 		for _, symbol := range symbols {

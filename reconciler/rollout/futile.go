@@ -38,7 +38,8 @@ func (b Brakes) modeForbids(r Rollout) *OrderError {
 	case b.Ceiling.rank() < Approve.rank():
 		return Conflict("set remediation.mode to approve or auto", "remediation.mode is %s, and no service is above it", b.Ceiling)
 	case b.ModeBy == ReasonTag:
-		return Conflict(fmt.Sprintf("set the tag to approve or auto on %s, or remove it", r.Key()), "the service's tag %s makes its mode %s", Tag, b.Mode)
+		return Conflict(fmt.Sprintf("set the tag to approve or auto on %s, or remove it", r.Key()),
+			"the service's tag %s makes its mode %s", Tag, b.Mode)
 	}
 	return Conflict(fmt.Sprintf("tag %s with %s=approve, or set remediation.default to approve", r.Key(), Tag),
 		"remediation.default is %s, and no tag raises the service above it", b.Mode)

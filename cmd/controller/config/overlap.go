@@ -38,8 +38,8 @@ func (d *decoder) validateOverlaps(targets []Target) {
 					"each of their stops would be counted twice", b.Name, a.Name, first.line, service, cluster),
 					"leave each service to one target, by clusters, services, excludeClusters or excludeServices")
 			case !sure:
-				d.warning(path, fmt.Sprintf("the patterns of target %q and of target %q (line %d) are too many to tell whether both watch the same service", b.Name, a.Name, first.line),
-					"write fewer patterns")
+				d.warning(path, fmt.Sprintf("target %q and target %q (line %d) have too many patterns to tell whether they watch the same services",
+					b.Name, a.Name, first.line), "write fewer patterns")
 			}
 		}
 	}

@@ -45,13 +45,15 @@ func (d *decoder) warnApprovers(c Config) {
 	default:
 		return
 	}
-	d.warning(path, "approve, and no token has the role approver: no plan can be approved", "add a token with role: approver to server.tokens, or write plan")
+	d.warning(path, "approve, and no token has the role approver: no plan can be approved",
+		"add a token with role: approver to server.tokens, or write plan")
 }
 
 // warnDefault: in a mode that rolls out, a default below it leaves out each service without a tag.
 func (d *decoder) warnDefault(r Remediation) {
 	if r.Mode.writes() && !r.Default.writes() {
-		d.warning("remediation.default", fmt.Sprintf("%s, though remediation.mode is %s: only a service whose tag %s raises it can be approved or changed", r.Default, r.Mode, modeTag),
+		d.warning("remediation.default",
+			fmt.Sprintf("%s, though remediation.mode is %s: only a service whose tag %s raises it can be approved or changed", r.Default, r.Mode, modeTag),
 			fmt.Sprintf("write %s, or tag the services", r.Mode))
 	}
 }
@@ -60,7 +62,8 @@ func (d *decoder) warnDefault(r Remediation) {
 func (d *decoder) warnPolicy(c Config, i int) {
 	p, path := c.Remediation.Policies[i], fmt.Sprintf("remediation.policies[%d]", i)
 	if o := p.OnOwner; c.Remediation.Mode.writes() && o.None != OwnerApply && o.Unknown != OwnerApply && o.Owned != OwnerApply {
-		d.warning(path+".onOwner", fmt.Sprintf("policy %s applies its change to no service, whoever owns it: no plan of it can be approved", p.Name), "write none: apply, unless its exports are all you want")
+		d.warning(path+".onOwner", fmt.Sprintf("policy %s applies its change to no service, whoever owns it: no plan of it can be approved", p.Name),
+			"write none: apply, unless its exports are all you want")
 	}
 	scope := fleet.Scope{Clusters: p.Match.Clusters, Services: p.Match.Services}
 	for _, t := range c.Targets {
@@ -69,7 +72,8 @@ func (d *decoder) warnPolicy(c Config, i int) {
 		}
 	}
 	if len(c.Targets) > 0 {
-		d.warning(path+".match", fmt.Sprintf("no target watches a service that policy %s matches", p.Name), "correct its clusters and services, or those of a target")
+		d.warning(path+".match", fmt.Sprintf("no target watches a service that policy %s matches", p.Name),
+			"correct its clusters and services, or those of a target")
 	}
 }
 
@@ -77,7 +81,8 @@ func (d *decoder) warnPolicy(c Config, i int) {
 func (d *decoder) warnAlarms(c Config) {
 	a := c.Alarms
 	if !c.Metrics.Enabled && a.Mode != AlarmsOff {
-		d.warning("alarms.mode", fmt.Sprintf("%s, though metrics.enabled is false: the alarms would watch metrics that are not sent, so none are planned or kept", a.Mode),
+		d.warning("alarms.mode",
+			fmt.Sprintf("%s, though metrics.enabled is false: alarms would watch metrics that are not sent, so none are planned or kept", a.Mode),
 			"write metrics.enabled: true, or alarms.mode: off")
 		return
 	}
