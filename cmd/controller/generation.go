@@ -73,6 +73,8 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 	for {
 		select {
 		case cfg = <-changed:
+			g.reloads.succeeded()
+			g.log.Info("configuration read: it is in force once this process owns the store", zap.String("file", g.file))
 		case err := <-served:
 			cancel()
 			g.held = (<-done).held

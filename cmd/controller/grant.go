@@ -45,22 +45,26 @@ func (g *generations) grant(ctx context.Context, was, next config.Config) (grant
 	return next, true
 }
 
-// grantFirst is grant for the first configuration of this process on the store: what the last one allowed is read there. A raise
-// that cannot be audited is an error, since no configuration is in force that could stay so.
+// grantFirst is grant for the first configuration of this process on the store: what the last one allowed is read there. On a new
+// store there is nothing to compare with. A raise that cannot be audited is an error, since no configuration is in force that could
+// stay so.
 func (g *generations) grantFirst(ctx context.Context, cfg config.Config) error {
 	stored, err := g.book.Authority(ctx)
 	if err != nil {
 		return err
 	}
 	changes := authority(stored).changes(authorityOf(cfg))
+	if stored == nil || len(changes) == 0 {
+		g.saveAuthority(ctx, cfg, changes)
+		return nil
+	}
 	if err := g.auditChanges(ctx, cfg, changes); err != nil {
 		return fmt.Errorf("what the configuration allows differs from what was in force before, and that could not be audited: %w", err)
 	}
 	g.saveAuthority(ctx, cfg, changes)
-	if raised, kept := split(changes); stored != nil && len(changes) > 0 {
-		g.log.Info("configuration in force",
-			zap.String("file", g.file), zap.Strings("raised", texts(raised)), zap.Strings("lowered", texts(kept)))
-	}
+	raised, kept := split(changes)
+	g.log.Info("configuration in force",
+		zap.String("file", g.file), zap.Strings("raised", texts(raised)), zap.Strings("lowered", texts(kept)))
 	return nil
 }
 
