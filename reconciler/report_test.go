@@ -29,7 +29,7 @@ func TestTheListOfServicesUnpacksNoTask(t *testing.T) {
 	few, many := watching(t, 1), watching(t, 200)
 	fewAllocs := testing.AllocsPerRun(20, func() { few.Services() })
 	manyAllocs := testing.AllocsPerRun(20, func() { many.Services() })
-	if manyAllocs > fewAllocs {
+	if manyAllocs > fewAllocs+20 { // one for each service at most: other goroutines allocate too
 		t.Errorf("%.0f allocations with 200 tasks a service, %.0f with one", manyAllocs, fewAllocs)
 	}
 	list := many.Services()
