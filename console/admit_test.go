@@ -219,10 +219,3 @@ func TestMetricsAndRoot(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
-
-func TestServerHasLimits(t *testing.T) {
-	s := Server("127.0.0.1:0", http.NotFoundHandler())
-	if s.Addr != "127.0.0.1:0" || s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 || s.MaxHeaderBytes <= 0 {
-		t.Errorf("%+v", s)
-	}
-}

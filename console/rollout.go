@@ -107,14 +107,14 @@ type Word struct {
 type AuditEntry struct {
 	Place
 	At      *time.Time `json:"at,omitempty" jsonschema_description:"When."`
-	By      string     `json:"by" jsonschema_description:"Name of the token, or taskwarden; nobody where no token, or an unknown one, was sent."`
-	Action  string     `json:"action" jsonschema_description:"As propose, approve, reject, rollback, reset, pause, resume. New ones may appear."`
+	By      string     `json:"by" jsonschema_description:"Name of the token; taskwarden for the controller, configuration for a change of its file, nobody where no token or an unknown one was sent."`
+	Action  string     `json:"action" jsonschema_description:"As propose, approve, reject, rollback, reset, pause, resume, raise, lower. New ones may appear."`
 	Rollout string     `json:"rollout,omitempty" jsonschema_description:"Id of the rollout; left out: it is about none."`
 	Hash    string     `json:"hash,omitempty" jsonschema_description:"Of the plan; with approve what the person gave."`
 	Reason  string     `json:"reason,omitempty" jsonschema_description:"As a person gave it."`
 	Ticket  string     `json:"ticket,omitempty" jsonschema_description:"As a person gave it."`
 	Text    string     `json:"text" jsonschema_description:"What came of it."`
-	Refused bool       `json:"refused" jsonschema_description:"Nothing was changed."`
+	Refused bool       `json:"refused" jsonschema_description:"A refused attempt: nothing was changed. Listed with refused=true alone."`
 }
 
 func rolloutOf(r rollout.Rollout) Rollout {

@@ -46,6 +46,7 @@ type Book struct {
 	applied  map[string]applied
 
 	remediation bookRollouts
+	refusals    bookRefusals
 }
 
 // OpenBook reads what must be known before the first look: open findings (their gauges go on at once), counters that
@@ -68,7 +69,7 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 		}
 		b.applied[it.Key] = a
 	}
-	return b, errors.Join(b.readRollouts(ctx), b.readCounters(ctx))
+	return b, errors.Join(b.readRollouts(ctx), b.readRefusals(ctx), b.readCounters(ctx))
 }
 
 // loadAll reads the memory of every key that has one, several at a time: a shared store answers each read in milliseconds,

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ import (
 // Kinds of items of remediation in the store.
 const (
 	kindRollout = "rollout" // key: rollout id; one rollout
-	kindAudit   = "audit"   // key: time + number; one entry, never written again
+	kindAudit   = "audit"   // key: see auditKey, the newest first; one entry, never written again
 	kindPause   = "pause"   // key: target, or everyTarget; there while remediation is paused
 	kindReset   = "reset"   // key: fleet.Key; the last reset
 )
@@ -33,7 +35,7 @@ const (
 	unbegunKept = 30 * 24 * time.Hour
 )
 
-// AuditEntry is one line of the audit log: what was planned, said, sent, answered or refused, and by whom.
+// AuditEntry is one line of the audit log (what was planned, said, sent or answered, and by whom), or one refused attempt.
 type AuditEntry struct {
 	At      time.Time `json:"at"`
 	Key     fleet.Key `json:"-"`
@@ -45,7 +47,7 @@ type AuditEntry struct {
 	Reason  string    `json:"reason,omitempty"`
 	Ticket  string    `json:"ticket,omitempty"`
 	Text    string    `json:"text"`              // what came of it
-	Refused bool      `json:"refused,omitempty"` // nothing was changed
+	Refused bool      `json:"refused,omitempty"` // a refused attempt: nothing was changed, and it is kept apart (NoteRefused)
 }
 
 // bookRollouts is what is remembered of remediation, all of it also in memory.
@@ -74,12 +76,44 @@ func (b *Book) readRollouts(ctx context.Context) error {
 		}),
 		readAll(ctx, b.store, kindPause, func(it store.Item, v rollout.Order) { r.paused[it.Key] = v }),
 		readAll(ctx, b.store, kindReset, func(it store.Item, v rollout.Order) { r.resets[it.Key] = v.At }),
-		readAll(ctx, b.store, kindAudit, func(_ store.Item, v AuditEntry) {
-			v.Key = fleet.ParseKey(v.Address)
-			r.number++
-			r.audit = append(r.audit, v)
-			r.audit = r.audit[max(0, len(r.audit)-auditInMemory):]
-		}))
+		b.readAudit(ctx))
+}
+
+// auditKey orders entries newest first, so that a start reads the newest ones and no others. number tells those of one moment
+// apart.
+func auditKey(at time.Time, number uint64) string {
+	left := auditNumbers - number%auditNumbers
+	return fmt.Sprintf("%s%019d/%010d", auditPrefix, math.MaxInt64-at.UnixNano(), left)
+}
+
+const (
+	auditPrefix  = "newest/"
+	auditNumbers = 1_000_000_000 // ten digits
+)
+
+// readAudit reads the newest auditInMemory entries of the audit log.
+func (b *Book) readAudit(ctx context.Context) error {
+	r := &b.remediation
+	r.audit, r.number = nil, 0
+	for it, err := range store.All(ctx, b.store, kindAudit, auditPrefix) {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", kindAudit, err)
+		}
+		v, err := decode[AuditEntry](it)
+		if err != nil {
+			return err
+		}
+		v.Key = fleet.ParseKey(v.Address)
+		r.audit = append(r.audit, v)
+		if left, err := strconv.ParseUint(it.Key[strings.LastIndex(it.Key, "/")+1:], 10, 64); err == nil {
+			r.number = max(r.number, auditNumbers-left)
+		}
+		if len(r.audit) == auditInMemory {
+			break
+		}
+	}
+	slices.Reverse(r.audit) // in memory the oldest comes first
+	return nil
 }
 
 func readAll[T any](ctx context.Context, s store.Store, kind string, each func(store.Item, T)) error {
@@ -266,7 +300,7 @@ func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []
 		e := &entries[i]
 		e.Address = e.Key.String()
 		m.number++
-		it, err := encode(kindAudit, fmt.Sprintf("%s/%08d", e.At.UTC().Format("2006-01-02T15:04:05.000000000Z"), m.number), *e)
+		it, err := encode(kindAudit, auditKey(e.At, m.number), *e)
 		if err != nil {
 			return err
 		}

@@ -115,6 +115,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	c.noteOverlaps()
 	c.recordBegin()
 	defer c.record(recording.Event{End: &recording.End{}})
 	var wg sync.WaitGroup

@@ -66,4 +66,5 @@ type Target struct {
 	Deployer   Deployer // needed where remediation is not off
 	Registry   Registry // nil: only images pinned by digest are known to stay
 	Actions    alarm.Actions
+	Overlap    string // why services that its scope names are left to another target; "": none are
 }

@@ -173,6 +173,7 @@ func (r *remediation) brakes(key fleet.Key, now time.Time) rollout.Brakes {
 	tag := r.tags[key].value
 	r.state.Unlock()
 	b := rollout.Brakes{Settings: r.o.Settings, Known: r.c.book.Rollouts(fleet.Key{}), Resets: r.c.book.resets(), Fleet: r.c.fleet(now), ViewAge: 3 * r.c.effective(key.Target)}
+	b.Ceiling = r.o.Ceiling
 	b.Mode, b.ModeBy = rollout.ModeOf(r.o.Ceiling, r.o.Default, tag)
 	if who, paused := r.c.book.Paused(key.Target); paused {
 		b.Paused = fmt.Sprintf("by %s at %s (%s)", who.By, who.At.UTC().Format(time.RFC3339), who.Reason)

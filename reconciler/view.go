@@ -249,6 +249,38 @@ func (v *view) service(key fleet.Key) fleet.Service {
 	return fleet.Service{}
 }
 
+// overview lists all services in the view, in order, without their tasks, logs and metrics: it costs the same however many tasks
+// run.
+func (v *view) overview() []fleet.Observation {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := 0
+	for _, c := range v.clusters {
+		n += len(c.services)
+	}
+	out := make([]fleet.Observation, 0, n)
+	for key, c := range v.clusters {
+		for name, s := range c.services {
+			key.Service = name
+			out = append(out, fleet.Observation{Key: key, Seen: c.seen, Service: s})
+		}
+	}
+	slices.SortFunc(out, func(a, b fleet.Observation) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+// has reports whether a service is in the view.
+func (v *view) has(key fleet.Key) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
+	if c == nil {
+		return false
+	}
+	_, ok := c.services[key.Service]
+	return ok
+}
+
 // servicesOf are the services of a target in view, without their tasks.
 func (v *view) servicesOf(target string) map[fleet.Key]fleet.Service {
 	v.mu.RLock()

@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"store/dynamodb":           {"store", "store/lease"},
 	"store/storetest":          {"store"},
 	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
-	"cmd/controller/config":    {"", "reconciler/mask"},
+	"cmd/controller/config":    {"", "reconciler/fleet", "reconciler/mask"},
 	"test/peer":                {},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},

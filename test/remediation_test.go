@@ -339,7 +339,7 @@ func TestAnApprovalIsForOnePlan(t *testing.T) {
 		for _, try := range []struct {
 			id, hash string
 			want     error
-		}{{r.ID, "0123456789abcdef", fleet.ErrConflict}, {r.ID, "", fleet.ErrConflict}, {"nobody", r.Plan.Hash, fleet.ErrNotFound}} {
+		}{{r.ID, "0123456789abcdef", rollout.ErrConflict}, {r.ID, "", rollout.ErrConflict}, {"nobody", r.Plan.Hash, rollout.ErrNotFound}} {
 			if _, err := c.Approve(t.Context(), try.id, try.hash, who); !errors.Is(err, try.want) {
 				t.Errorf("approve %s with %q: %v", try.id, try.hash, err)
 			}
@@ -354,15 +354,19 @@ func TestAnApprovalIsForOnePlan(t *testing.T) {
 		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); !errors.Is(err, fleet.ErrConflict) {
+		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); !errors.Is(err, rollout.ErrConflict) {
 			t.Errorf("a second approval: %v", err)
 		}
 		time.Sleep(time.Hour)
 		if now := rollouts(t, c, 1)[0]; now.Phase != rollout.Soaking || now.Approval == nil || now.Approval.Ticket != "OPS-1" {
 			t.Errorf("%s %s: %s", now.Phase, now.Outcome, now.Message)
 		}
-		told(t, c, r, "approve: approve rollout "+r.ID+": its plan hash is", "approve: approve rollout", "approve: proposed → approved", "approve: approve rollout")
-		for _, e := range c.Audit(fleet.Key{}) {
+		told(t, c, r, "approve: proposed → approved")
+		refused := c.Refusals(fleet.Key{})
+		if len(refused) != 4 || !strings.Contains(refused[3].Text, "approve rollout "+r.ID+": its plan hash is") {
+			t.Errorf("refused: %+v", refused)
+		}
+		for _, e := range append(c.Audit(fleet.Key{}), refused...) {
 			if e.Action == "approve" && (e.By != "oncall" || e.Ticket != "OPS-1" || e.At.IsZero()) {
 				t.Errorf("%+v", e)
 			}

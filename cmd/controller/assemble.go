@@ -42,10 +42,11 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s held,
 	if len(targets) == 0 {
 		targets = []config.Target{{Name: "default"}}
 	}
-	for _, t := range targets {
-		account := accounts.open(t)
+	overlaps := findOverlaps(ctx, targets, func(ctx context.Context) (string, error) { return cloud.CallerAccount(ctx, base) })
+	for i, t := range targets {
+		account := accounts.open(t, overlaps[i].others...)
 		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Deployer: account,
-			Registry: registry.New(account, public), Actions: actions(cfg.Alarms.Actions, t.Actions)})
+			Registry: registry.New(account, public), Actions: actions(cfg.Alarms.Actions, t.Actions), Overlap: overlaps[i].why})
 	}
 	return o, nil
 }
@@ -99,11 +100,12 @@ type accounts struct {
 	acts    func() (from, until time.Time)
 }
 
-func (a accounts) open(t config.Target) *cloud.Account {
+func (a accounts) open(t config.Target, others ...fleet.Scope) *cloud.Account {
+	scope := t.Scope()
+	scope.Others = others
 	return cloud.New(a.base, cloud.Options{
 		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID,
-		Scope: fleet.Scope{Clusters: t.Clusters, ExcludeClusters: t.ExcludeClusters, Services: t.Services, ExcludeServices: t.ExcludeServices},
-		Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
+		Scope: scope, Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
 		Lease: a.acts,
 	})
 }

@@ -63,8 +63,9 @@ func (g *generations) watch(ctx context.Context, cfg config.Config) <-chan confi
 // reload reads a changed configuration. The sections that need a restart stay as they are, and that is said.
 func (g *generations) reload(text []byte, err error, was config.Config, same bool) (config.Config, bool) {
 	next := was
+	var warnings []config.Problem
 	if err == nil {
-		next, err = config.Load(g.file, text)
+		next, warnings, err = config.Check(g.file, text)
 	}
 	if err != nil {
 		if !same {
@@ -81,12 +82,12 @@ func (g *generations) reload(text []byte, err error, was config.Config, same boo
 		}
 	}
 	next.Controller, next.Store, next.Server = was.Controller, was.Store, was.Server
-	g.reloads.succeeded()
+	logWarnings(g.log, warnings)
 	if reflect.DeepEqual(was, next) {
+		g.reloads.succeeded()
 		return was, false
 	}
-	g.log.Info("configuration reloaded", zap.String("file", g.file), zap.String("alarms", string(next.Alarms.Mode)))
-	return next, true
+	return next, true // grant says what is in force of it
 }
 
 // reloads are the metrics of reading the configuration again.

@@ -49,7 +49,7 @@ older ones, FILE.1 to FILE.3, of about 64 MiB each (docs/replay.md).`,
 // runController runs until ctx ends. What can be wrong with this machine (configuration, port, store, credentials) is
 // found before the first look; what is wrong with a target never ends the process.
 func (a *app) runController(ctx context.Context, file, record string) error {
-	cfg, source, err := a.loadConfig(file)
+	cfg, warnings, source, err := a.checkedConfig(file)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // stderr may not be a file; nothing is lost
+	logWarnings(log, warnings)
 	listener, err := listen(ctx, cfg.Server.Address)
 	if err != nil {
 		return err
@@ -90,13 +91,20 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(console.Limit(listener, console.DefaultLimits)) }()
 	err = g.run(ctx, cfg, served)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(stop), g.close())
 	log.Info("stopped", zap.Error(err))
 	return err
+}
+
+// logWarnings logs what the configuration allows and what does not do what it seems to.
+func logWarnings(log *zap.Logger, warnings []config.Problem) {
+	for _, w := range warnings {
+		log.Warn("configuration warning", zap.String("place", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column)), zap.String("message", w.Message), zap.String("remedy", w.Hint))
+	}
 }
 
 // newWriter begins a recording. One that cannot be written any more ends; the controller goes on.

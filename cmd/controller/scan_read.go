@@ -239,7 +239,7 @@ func (t *targetScan) topics(ctx context.Context, have []alarm.Have) map[string]a
 	return out
 }
 
-// read fetches what a service wants until it wants nothing more, and tells whether it wanted anything.
+// read fetches what a service wants until it wants nothing more, and reports whether it wanted anything.
 func (t *targetScan) read(ctx context.Context, f *scan.Facts, now time.Time) (any bool) {
 	p := t.policyOf(f.Key)
 	for range readRounds {

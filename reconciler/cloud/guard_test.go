@@ -64,6 +64,9 @@ func TestTheTableIsWhatIsCalled(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		if id, err := CallerAccount(t.Context(), baseConfig(w.Transport())); err != nil || id != "111122223333" {
+			t.Errorf("the ambient account is %q, %v", id, err)
+		}
 		var want []string
 		for _, o := range Operations() {
 			want = append(want, o.String())

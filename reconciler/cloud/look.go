@@ -89,7 +89,7 @@ func (l look) services(ctx context.Context) ([]fleet.Service, map[string]bool, e
 			return out, listed, cmp.Or(fmt.Errorf("list services of %s: %w", l.cluster.name, plain(err)), ofRest)
 		}
 		for _, arn := range page.ServiceArns {
-			if name := fleet.NameOf(arn); l.account.o.Scope.Service(name) {
+			if name := fleet.NameOf(arn); l.account.o.Scope.Watches(l.cluster.name, name) {
 				listed[name] = true
 				describe.add(arn)
 			}
@@ -136,7 +136,7 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 				lacking = append(lacking, t.ID())
 			}
 			watched := &t
-			if name := t.ServiceName(); name == "" || !l.account.o.Scope.Service(name) {
+			if name := t.ServiceName(); name == "" || !l.account.o.Scope.Watches(l.cluster.name, name) {
 				watched = nil
 			}
 			if t.Stopped() {

@@ -41,6 +41,7 @@ type Bucket struct {
 func Operations() []Operation {
 	return []Operation{
 		{"sts", "AssumeRole", "sts:AssumeRole", "sts", Access, true},
+		{"sts", "GetCallerIdentity", "sts:GetCallerIdentity", "sts", Access, true},
 		{"ecs", "ListClusters", "ecs:ListClusters", "ecs-cluster-read", Read, true},
 		{"ecs", "DescribeClusters", "ecs:DescribeClusters", "ecs-cluster-read", Read, true},
 		{"ecs", "ListServices", "ecs:ListServices", "ecs-service-read", Read, true},

@@ -16,6 +16,7 @@ const (
 type Brakes struct {
 	Mode     Mode   // of this service, under the ceiling
 	ModeBy   Reason // what set it: mode or tag
+	Ceiling  Mode   // of every service (remediation.mode)
 	Paused   string // "": not paused; otherwise by whom and why
 	Settings Settings
 	Known    []Rollout            // every rollout that is kept, of all targets, this one among them

@@ -156,7 +156,7 @@ func TestOrders(t *testing.T) {
 		"roll back what did not begin": func() error { _, err := RollBackBy(r, who); return err },
 		"reject what rolls":            func() error { _, err := RejectBy(underway(s, Rolling), who); return err },
 	} {
-		if err := try(); !errors.Is(err, fleet.ErrConflict) {
+		if err := try(); !errors.Is(err, ErrConflict) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -164,7 +164,7 @@ func TestOrders(t *testing.T) {
 	if err != nil || yes.Phase != Approved {
 		t.Fatal(err, yes.Phase)
 	}
-	if _, err := ApproveBy(yes, r.Plan.Hash, who, time.Hour); !errors.Is(err, fleet.ErrConflict) {
+	if _, err := ApproveBy(yes, r.Plan.Hash, who, time.Hour); !errors.Is(err, ErrConflict) {
 		t.Errorf("approved twice: %v", err)
 	}
 	if no, err := RejectBy(yes, who); err != nil || no.Outcome != Rejected {

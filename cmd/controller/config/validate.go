@@ -64,13 +64,14 @@ func (d *decoder) validateTargets(targets []Target) {
 			d.wrong(fmt.Sprintf("targets[%d].externalId", i), "means nothing without roleArn", "add roleArn or remove it")
 		}
 	}
+	d.validateOverlaps(targets)
 }
 
 // builtinSignatures are the names that verdicts use for the built-in list.
 var builtinSignatures = []string{
 	"go-concurrent-map-writes", "go-concurrent-map-iteration", "go-panic", "go-nil-deref", "go-deadlock",
 	"oom", "java-oom", "node-oom", "python-traceback", "rust-panic", "cpp-abort", "segv",
-	"config-error", "credential-error", "port-in-use",
+	"config-error", "credential-error", "port-in-use", "uncaught-exception",
 }
 
 func (d *decoder) validateSignatures(list []Signature) {
@@ -179,15 +180,16 @@ func (d *decoder) validateStore(s Store) {
 	}
 }
 
-// ownNames are those of the audit log: the controller itself, what its mode allows it, and whoever showed no token that is known.
-var ownNames = []string{"taskwarden", "mode auto", "nobody"}
+// ownNames are reserved in the audit log: for the controller, for what its mode allows it, for a change of the configuration, and
+// for a caller without a token that is known.
+var ownNames = []string{"taskwarden", "mode auto", "configuration", "nobody"}
 
 func (d *decoder) validateServer(s Server) {
 	d.unique("server.tokens", "name", collect(s.Tokens, func(t Token) string { return t.Name }))
 	d.unique("server.tokens", "sha256", collect(s.Tokens, func(t Token) string { return t.SHA256 }))
 	for i, t := range s.Tokens {
 		if slices.ContainsFunc(ownNames, func(own string) bool { return strings.EqualFold(own, t.Name) }) {
-			d.wrong(fmt.Sprintf("server.tokens[%d].name", i), fmt.Sprintf("%q stands for somebody else in the audit log", t.Name), "choose another name, as oncall")
+			d.wrong(fmt.Sprintf("server.tokens[%d].name", i), fmt.Sprintf("%q is reserved in the audit log", t.Name), "choose another name, as oncall")
 		}
 	}
 	if len(s.Tokens) == 0 && !loopback(s.Address) {
