@@ -18,12 +18,13 @@ const (
 type Baseline struct {
 	From    time.Time     `json:"from,omitzero"` // stops since then are known without a gap
 	To      time.Time     `json:"to,omitzero"`
-	Zone    string        `json:"zone,omitempty"` // IANA time zone of the working week; "": UTC
-	Tasks   float64       `json:"tasks"`          // how many ran at a time, on average
-	Deaths  int           `json:"deaths"`         // of the culprit
-	Moments int           `json:"moments"`        // in which they came: deaths of one moment are one draw
-	Others  int           `json:"others"`         // other unplanned deaths
-	Time    time.Duration `json:"time"`           // of all tasks together
+	Zone    string        `json:"zone,omitempty"`    // IANA time zone of the working week; "": UTC
+	Traffic *Traffic      `json:"traffic,omitempty"` // nil: not known, and time is compared by the hour of the week
+	Tasks   float64       `json:"tasks"`             // how many ran at a time, on average
+	Deaths  int           `json:"deaths"`            // of the culprit
+	Moments int           `json:"moments"`           // in which they came: deaths of one moment are one draw
+	Others  int           `json:"others"`            // other unplanned deaths
+	Time    time.Duration `json:"time"`              // of all tasks together
 	Oldest  time.Duration `json:"oldest"`
 	Hours   map[int]Hour  `json:"hours,omitempty"` // by kind of hour
 	Lives   []Life        `json:"-"`               // the newest; stored as Plan.Baseline
@@ -39,7 +40,7 @@ type Hour struct {
 // baseline is the lives of a revision before the change: those of the last 14 days. Where the revision is too young to have
 // shown how its tasks die, those of earlier revisions count too, from the birth of the first that died of the culprit on:
 // older ones may be from before the fault began.
-func baseline(o fleet.Observation, h churn.History, revision string, culprits []string, zone *time.Location, to time.Time) Baseline {
+func baseline(o fleet.Observation, h churn.History, revision string, culprits []string, zone *time.Location, traffic *Traffic, to time.Time) Baseline {
 	since := to.Add(-baselineDays)
 	lives := livesOf(o, h, culprits, since, func(of string, _ time.Time) bool { return of == revision })
 	if deaths(lives) < fewDeaths {
@@ -56,7 +57,7 @@ func baseline(o fleet.Observation, h churn.History, revision string, culprits []
 			since = t
 		}
 	}
-	return newBaseline(until(lives, to), since, to, zone)
+	return newBaseline(until(lives, to), since, to, zone, traffic)
 }
 
 // until is these lives as they were known at a time.
@@ -83,7 +84,7 @@ func deaths(lives []Life) (n int) {
 
 // newBaseline sums these lives up. Only what happened between from and to counts as exposure, since deaths before were not
 // all seen; ages count in whole.
-func newBaseline(lives []Life, from, to time.Time, zone *time.Location) Baseline {
+func newBaseline(lives []Life, from, to time.Time, zone *time.Location, traffic *Traffic) Baseline {
 	b := Baseline{To: to, Hours: map[int]Hour{}}
 	if zone != nil && zone != time.UTC {
 		b.Zone = zone.String()
@@ -96,7 +97,10 @@ func newBaseline(lives []Life, from, to time.Time, zone *time.Location) Baseline
 		b.From = first
 	}
 	markMoments(lives, moment(lives))
-	cal := calendarOf(zone, b.From, b.To)
+	if traffic.covers(b.From, to) {
+		b.Traffic = traffic
+	}
+	cal := calendarOf(zone, b.From, b.To, b.Traffic)
 	var covered time.Duration
 	for _, l := range lives {
 		b.Time += l.Age
@@ -110,7 +114,7 @@ func newBaseline(lives []Life, from, to time.Time, zone *time.Location) Baseline
 		b.Tasks = float64(covered) / float64(span)
 	}
 	b.Lives = lives[max(0, len(lives)-baselineLives):]
-	c := b.comparison()
+	c := b.comparison(nil)
 	for i, l := range b.Lives {
 		b.Lives[i].Counted = c.counted(l.Start, l.ended())
 	}

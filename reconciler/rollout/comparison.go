@@ -27,8 +27,12 @@ const (
 	quietShare = 0.5
 )
 
-func (b Baseline) comparison() *comparison {
-	c := &comparison{Baseline: b, cal: calendarOf(b.location(), b.From, b.To), bar: outlived(b.Lives)}
+// comparison compares with this baseline. traffic is what is known of the time since; it is needed where the baseline has its own.
+func (b Baseline) comparison(traffic *Traffic) *comparison {
+	if b.Traffic == nil || !traffic.covers(b.From, b.To) {
+		traffic = b.Traffic
+	}
+	c := &comparison{Baseline: b, cal: calendarOf(b.location(), b.From, b.To, traffic), bar: outlived(b.Lives)}
 	var all days
 	for kind, h := range b.Hours {
 		c.hours[kind] = h

@@ -17,6 +17,10 @@ const forecastSteps = 288
 
 func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast) {
 	tasks = max(tasks, 1)
+	cal := c.cal
+	if cal.traffic != nil {
+		cal.traffic = cal.traffic.foreseen(start.Add(soak.Max))
+	}
 	if immune(c.Moments, c.draws(tasks)) > quietChance {
 		for f.needed = c.Moments; immune(f.needed, c.draws(tasks)) > quietChance; f.needed++ {
 		}
@@ -35,7 +39,7 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 		step = max(short, time.Millisecond)
 	}
 	for at := start; at.Sub(start) < soak.Max; at = at.Add(step) {
-		c.cal.each(at, at.Add(step), func(kind int, d time.Duration) {
+		cal.each(at, at.Add(step), func(kind int, d time.Duration) {
 			if c.hours[kind].Time > 0 {
 				exposed[kind] += time.Duration(tasks) * d
 			}

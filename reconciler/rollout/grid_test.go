@@ -14,10 +14,11 @@ import (
 )
 
 var (
-	gridRuns = flag.Int("grid.runs", 2, "rollouts played in each cell of the grid")
-	gridSeed = flag.Uint64("grid.seed", 0, "seed of the grid; 0 draws one")
-	gridMore = flag.Int("grid.more", 0, "rollouts played in each cell that comes near its limit")
-	gridCell = flag.String("grid.cell", "", "only cells whose name has these words")
+	gridRuns    = flag.Int("grid.runs", 2, "rollouts played in each cell of the grid")
+	gridSeed    = flag.Uint64("grid.seed", 0, "seed of the grid; 0 draws one")
+	gridTraffic = flag.Bool("grid.traffic", false, "the requests are counted by a metric")
+	gridMore    = flag.Int("grid.more", 0, "rollouts played in each cell that comes near its limit")
+	gridCell    = flag.String("grid.cell", "", "only cells whose name has these words")
 )
 
 type tally struct{ runs, effective, worse, named, cured, noPlan int }
@@ -70,6 +71,9 @@ func TestGrid(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	cells := grid()
+	for i := range cells {
+		cells[i].counted = *gridTraffic
+	}
 	tallies := make([]tally, len(cells))
 	var wg sync.WaitGroup
 	next := make(chan int)

@@ -29,11 +29,17 @@ type calendar struct {
 	// lent are the hours of the day that the history knows from weekends alone. Weekends then stand for working days: what
 	// dies while little happens dies on a working day too. The reverse does not hold.
 	lent [hoursADay]bool
+	// traffic takes the place of all of that where it is known: time is then counted in hours of mean traffic.
+	traffic *Traffic
+	mean    float64
 }
 
 // calendarOf is the calendar of a baseline. Its hours begin half an hour before the change, so that the minutes before and
 // after the change are of one kind.
-func calendarOf(zone *time.Location, from, to time.Time) calendar {
+func calendarOf(zone *time.Location, from, to time.Time, traffic *Traffic) calendar {
+	if traffic.covers(from, to) {
+		return calendar{traffic: traffic, mean: traffic.mean(from, to)}
+	}
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -86,6 +92,12 @@ func weekHourOf(kind int) int {
 
 // each cuts a span of time into pieces of one kind.
 func (c calendar) each(from, to time.Time, piece func(kind int, d time.Duration)) {
+	if c.traffic != nil {
+		c.traffic.pieces(from, to, func(d time.Duration, requests float64) {
+			piece(0, time.Duration(float64(d)*requests/c.mean))
+		})
+		return
+	}
 	c.hoursOf(from, to, func(weekHour int, d time.Duration) { piece(c.kind(weekHour), d) })
 }
 
@@ -101,4 +113,9 @@ func (c calendar) hoursOf(from, to time.Time, piece func(weekHour int, d time.Du
 }
 
 // kindAt is the kind of hour that a time belongs to.
-func (c calendar) kindAt(t time.Time) int { return c.kind(weekHour(c.local(t.UnixNano()))) }
+func (c calendar) kindAt(t time.Time) int {
+	if c.traffic != nil {
+		return 0
+	}
+	return c.kind(weekHour(c.local(t.UnixNano())))
+}

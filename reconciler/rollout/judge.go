@@ -28,7 +28,7 @@ func (m *machine) judgeOn() {
 	if !m.JudgedOn(m.now) || !o.Complete || o.Gone || !m.carries(o.Service.TaskDefinition) {
 		return
 	}
-	moments, expected := m.Plan.baseline().comparison().since(m.newLives(), m.Since)
+	moments, expected := m.Plan.baseline().comparison(m.w.Traffic).since(m.newLives(), m.Since)
 	if moments < disproof || float64(moments) < disproofShare*expected {
 		return
 	}
@@ -66,7 +66,7 @@ func (m *machine) rebase(to time.Time) {
 	if !o.Complete || to.IsZero() {
 		return
 	}
-	if b := baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, to); b.Deaths > 0 {
+	if b := baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, m.w.Traffic, to); b.Deaths > 0 {
 		m.Plan.compareWith(b)
 	}
 }
@@ -77,9 +77,9 @@ func (m *machine) littleHistory() *Refusal {
 	o := m.w.Observation
 	b := m.Plan.baseline()
 	if o.Complete {
-		b = baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, o.At)
+		b = baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, m.w.Traffic, o.At)
 	}
-	f := b.comparison().forecast(o.Service.Desired, m.Plan.Soak, m.now)
+	f := b.comparison(nil).forecast(o.Service.Desired, m.Plan.Soak, m.now)
 	if !f.at.IsZero() {
 		return nil
 	}

@@ -35,6 +35,7 @@ type Facts struct {
 	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Requests      Requests // for what will be lost
+	Traffic       *Traffic // of the last 14 days; nil: no metric of it is known
 	// InternalOperation is Application Signals' count a minute; nil: not known.
 	InternalOperation *float64
 	Cures             []string // other cures, best first
@@ -112,8 +113,8 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 		plan.Owner.State = UnknownOwner
 	}
 	plan.Handling = handling(p, plan.Owner.State)
-	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.Culprits, set.Zone, s.At))
-	f := plan.Before.comparison().forecast(s.Service.Desired, plan.Soak, now)
+	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.Culprits, set.Zone, s.Facts.Traffic, s.At))
+	f := plan.Before.comparison(nil).forecast(s.Service.Desired, plan.Soak, now)
 	plan.Earliest, plan.Power = f.at, f.power(plan.Before, s.Service.Desired, plan.Soak)
 	plan.foresee(s.Facts)
 	plan.seal()

@@ -52,6 +52,15 @@ func trafficOf(name string, load func(int) float64) traffic {
 
 func (t traffic) at(h hour) float64 { return t.load[int(h)%hoursAWeek] }
 
+// until is the requests of each hour, 1,000 at the highest.
+func (t traffic) until(now hour) *Traffic {
+	out := &Traffic{Source: "RequestCountPerTarget", From: monday}
+	for h := 0.0; h < now; h++ {
+		out.Hours = append(out.Hours, 1000*t.at(h))
+	}
+	return out
+}
+
 func busy(load float64) float64 {
 	if load >= 0.5 {
 		return 1
@@ -164,6 +173,7 @@ type cell struct {
 	deployed string
 	tasks    int
 	together bool // the tasks of the history started together
+	counted  bool // the requests are counted by a metric
 }
 
 // deployments are when the fix is deployed, in the fifth week, so that there is a history.
@@ -177,7 +187,7 @@ func grid() (out []cell) {
 				for _, deployed := range []string{"Monday 10:00", "weeknight", "Friday 18:05", "Saturday"} {
 					for _, tasks := range []int{1, 4, 40} {
 						for _, together := range []bool{true, false} {
-							out = append(out, cell{n, load, history, deployed, tasks, together})
+							out = append(out, cell{n, load, history, deployed, tasks, together, false})
 						}
 					}
 				}
@@ -219,8 +229,14 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 		return p, false
 	}
 	soak := Soak{Min: time.Hour, Max: maxSoak}
-	base := newBaseline(before, onClock(since), onClock(deploy), nil)
-	c1 := base.comparison()
+	seen := func(now hour) *Traffic {
+		if !c.counted {
+			return nil
+		}
+		return c.load.until(now)
+	}
+	base := newBaseline(before, onClock(since), onClock(deploy), nil, seen(deploy))
+	c1 := base.comparison(nil)
 	f := c1.forecast(c.tasks, soak, onClock(deploy))
 	p.named = !f.at.IsZero()
 
@@ -231,7 +247,8 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 	p.verdict = Undecided
 	spent := 0.0
 	for now := 1.0; now <= 72 && p.verdict == Undecided; now++ {
-		a := c1.verify(Trial{Base: base, New: livesAt(after, deploy, deploy+now), Spent: spent, Elapsed: now / 72})
+		t := seen(deploy + now)
+		a := base.comparison(t).verify(Trial{Base: base, Traffic: t, New: livesAt(after, deploy, deploy+now), Spent: spent, Elapsed: now / 72})
 		spent, p.verdict = a.Spent, a.Verdict
 		if a.Verdict == Effective {
 			q := ""
@@ -260,7 +277,8 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 			forever = append(forever, span{start, math.Inf(1)})
 		}
 		now := f.at.Sub(monday).Hours() + 0.5 // tasks start a few minutes after the deployment
-		p.cured = c1.verify(Trial{Base: base, New: livesAt(forever, deploy, now), Elapsed: 0.9}).Verdict == Effective
+		t := seen(now)
+		p.cured = base.comparison(t).verify(Trial{Base: base, Traffic: t, New: livesAt(forever, deploy, now), Elapsed: 0.9}).Verdict == Effective
 	}
 	return p, true
 }

@@ -88,7 +88,7 @@ func (m *machine) assess() {
 		m.Soak.Assessment.Message = "the view of the service is not whole: nothing is concluded"
 		return
 	}
-	t := Trial{Base: m.Plan.baseline(), New: m.newLives(), Missing: m.missing(), Spent: m.Soak.Spent}
+	t := Trial{Base: m.Plan.baseline(), New: m.newLives(), Traffic: m.w.Traffic, Missing: m.missing(), Spent: m.Soak.Spent}
 	if !m.Soak.From.IsZero() {
 		t.Elapsed = float64(m.now.Sub(m.Soak.From)) / float64(max(m.Plan.Soak.Max, 1))
 	}

@@ -48,10 +48,11 @@ const (
 // Trial is one comparison: the lives before the fix, those since, and how far the soak has got.
 type Trial struct {
 	Base    Baseline
-	New     []Life  // Start, Age and End
-	Missing int     // first tasks of the new revision whose fate is unknown
-	Spent   float64 // of deathsChance, by earlier looks
-	Elapsed float64 // of the longest soak, 0 to 1
+	New     []Life   // Start, Age and End
+	Traffic *Traffic // since before the change; nil: not known
+	Missing int      // first tasks of the new revision whose fate is unknown
+	Spent   float64  // of deathsChance, by earlier looks
+	Elapsed float64  // of the longest soak, 0 to 1
 }
 
 // Ages is an age in whole and in hours that count.
@@ -90,7 +91,7 @@ type Assessment struct {
 // Two chances bound the no-death rule. One is that all known moments of death fell before the change, hour of the week by
 // hour of the week (comparison.noDeath). The other is that the fault does not strike every task, and struck all old ones
 // and none of the new (immune).
-func Verify(t Trial) Assessment { return t.Base.comparison().verify(t) }
+func Verify(t Trial) Assessment { return t.Base.comparison(t.Traffic).verify(t) }
 
 func (c *comparison) verify(t Trial) Assessment {
 	fresh := make([]Life, len(t.New))
@@ -113,6 +114,8 @@ func (c *comparison) verify(t Trial) Assessment {
 	switch {
 	case a.Bar == Ages{}:
 		a.Message = "no lifetime before the change is known that ended in a death: nothing can be compared"
+	case t.Base.Traffic != nil && t.Traffic == nil:
+		a.Message = "the requests since the change could not be read, by which lifetimes of this service are compared"
 	case t.Missing > 0:
 		a.Message = fmt.Sprintf("the fate of %d task(s) that the new revision started is unknown", t.Missing)
 	case a.Oldest.Whole < a.Bar.Whole:

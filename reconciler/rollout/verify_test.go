@@ -39,7 +39,7 @@ func dying(n int, history time.Duration) Baseline {
 			start = l.ended().Add(time.Minute)
 		}
 	}
-	return newBaseline(all, wednesday.Add(-history), wednesday, nil)
+	return newBaseline(all, wednesday.Add(-history), wednesday, nil, nil)
 }
 
 func TestVerdicts(t *testing.T) {
@@ -64,7 +64,7 @@ func TestVerdicts(t *testing.T) {
 		{"two early deaths are not yet harm", Trial{Base: base, New: append(lives(3, time.Hour, Alive), lives(2, 5*time.Minute, Culprit)...)}, Undecided, ""},
 		{"forty deaths of one moment are not harm", Trial{Base: base, New: slices.Repeat(lives(1, 2*time.Hour, Other), 40)}, Undecided, ""},
 		{"a generation that dies a little early", Trial{Base: base, New: lives(40, 6*time.Hour, Culprit)}, Undecided, ""},
-		{"no death is known", Trial{Base: newBaseline(lives(4, 100*time.Hour, Alive), monday, wednesday, nil), New: lives(4, 70*time.Hour, Alive)}, Undecided, "nothing can be compared"},
+		{"no death is known", Trial{Base: newBaseline(lives(4, 100*time.Hour, Alive), monday, wednesday, nil, nil), New: lives(4, 70*time.Hour, Alive)}, Undecided, "nothing can be compared"},
 		{"tasks that were not seen again", Trial{Base: base, New: lives(3, 20*time.Hour, Alive), Missing: 1}, Undecided, "unknown"},
 	} {
 		if a := Verify(c.trial); a.Verdict != c.want || !strings.Contains(a.Message, c.says) {
@@ -138,14 +138,14 @@ func TestQ90(t *testing.T) {
 
 func TestDeathsOfOneMomentAreOneDraw(t *testing.T) {
 	together := slices.Repeat([]Life{{Start: monday, Age: 7 * time.Hour, End: Culprit}}, 40)
-	if b := newBaseline(together, monday, wednesday, nil); b.Moments != 1 || b.Deaths != 40 || b.comparison().draws(40) != 1 {
-		t.Errorf("%d moments of %d deaths, %d draws", b.Moments, b.Deaths, b.comparison().draws(40))
+	if b := newBaseline(together, monday, wednesday, nil, nil); b.Moments != 1 || b.Deaths != 40 || b.comparison(nil).draws(40) != 1 {
+		t.Errorf("%d moments of %d deaths, %d draws", b.Moments, b.Deaths, b.comparison(nil).draws(40))
 	}
 	var apart []Life // a steady trickle is not one long moment
 	for i := range 40 {
 		apart = append(apart, Life{Start: monday.Add(time.Duration(i) * 10 * time.Minute), Age: 7 * time.Hour, End: Culprit})
 	}
-	if b := newBaseline(apart, monday, wednesday, nil); b.Moments != 20 {
+	if b := newBaseline(apart, monday, wednesday, nil, nil); b.Moments != 20 {
 		t.Errorf("%d moments of 40 deaths ten minutes apart", b.Moments)
 	}
 }
@@ -176,8 +176,8 @@ func TestTimeWithoutDeathsBeforeProvesNothing(t *testing.T) {
 			all = append(all, l)
 		}
 	}
-	base := newBaseline(all, monday, friday, nil)
-	f := base.comparison().forecast(4, Soak{Max: 96 * time.Hour}, friday)
+	base := newBaseline(all, monday, friday, nil, nil)
+	f := base.comparison(nil).forecast(4, Soak{Max: 96 * time.Hour}, friday)
 	if want := friday.Add(62 * time.Hour); f.at.Before(want) || f.at.After(want.Add(14*time.Hour)) || !strings.Contains(f.power(base, 4, Soak{Max: 96 * time.Hour}), "decided at Mon") {
 		t.Errorf("decided at %s: %s", f.at, f.power(base, 4, Soak{Max: 96 * time.Hour}))
 	}
@@ -211,7 +211,7 @@ func TestHoursOfTheWeek(t *testing.T) {
 		{"Saturday and Sunday", 4 * day, nil, 5*day + 10*time.Hour, 6*day + 10*time.Hour, false},
 		{"Friday evening in Tokyo", 4 * day, tokyo, 3*day + 20*time.Hour, 4*day + 20*time.Hour, false},
 	} {
-		cal := calendarOf(c.zone, monday, monday.Add(c.history))
+		cal := calendarOf(c.zone, monday, monday.Add(c.history), nil)
 		begin := monday
 		if c.zone != nil {
 			begin = time.Date(2026, 10, 5, 0, 0, 0, 0, c.zone)
@@ -231,7 +231,7 @@ func TestPiecesAreWhole(t *testing.T) {
 		}
 		from := time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC).Add(time.Duration(rapid.Int64Range(0, int64(20*24*time.Hour)).Draw(t, "from")))
 		to := from.Add(time.Duration(rapid.Int64Range(0, int64(10*24*time.Hour)).Draw(t, "span")))
-		cal := calendarOf(zone, from, from.Add(time.Duration(rapid.Int64Range(0, int64(10*24*time.Hour)).Draw(t, "history"))))
+		cal := calendarOf(zone, from, from.Add(time.Duration(rapid.Int64Range(0, int64(10*24*time.Hour)).Draw(t, "history"))), nil)
 		var sum time.Duration
 		cal.each(from, to, func(kind int, d time.Duration) {
 			if kind < 0 || kind >= kinds || d <= 0 || d > time.Hour {
@@ -256,9 +256,9 @@ func TestPower(t *testing.T) {
 		{dying(1, 54*time.Hour), 1, "decided at"},
 		{dying(1, 24*time.Hour), 1, "too little history: 3 death(s) in 3 separate moment(s) are known from 1 d, and 7 moments are needed at 1 task(s)"},
 		{Baseline{}, 4, "nothing can decide this"},
-		{newBaseline(lives(20, 50*time.Hour, Culprit), wednesday, wednesday.Add(60*time.Hour), nil), 4, "the longest soak of 3 d is too short"},
+		{newBaseline(lives(20, 50*time.Hour, Culprit), wednesday, wednesday.Add(60*time.Hour), nil, nil), 4, "the longest soak of 3 d is too short"},
 	} {
-		f := c.base.comparison().forecast(c.tasks, soak, wednesday)
+		f := c.base.comparison(nil).forecast(c.tasks, soak, wednesday)
 		if got := f.power(c.base, c.tasks, soak); !strings.Contains(got, c.want) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
@@ -271,7 +271,7 @@ func TestTheForecastIsWhatVerifyDoes(t *testing.T) {
 		tasks := rapid.IntRange(1, 12).Draw(t, "tasks")
 		base := dying(tasks, time.Duration(rapid.IntRange(8, 300).Draw(t, "history"))*time.Hour)
 		soak := Soak{Max: maxSoak}
-		f := base.comparison().forecast(tasks, soak, wednesday)
+		f := base.comparison(nil).forecast(tasks, soak, wednesday)
 		if f.at.IsZero() {
 			return
 		}
@@ -287,6 +287,6 @@ func TestTheForecastIsWhatVerifyDoes(t *testing.T) {
 func ExampleBaseline() {
 	base := dying(4, 48*time.Hour)
 	soak := Soak{Min: time.Hour, Max: maxSoak}
-	fmt.Println(base.comparison().forecast(4, soak, wednesday).power(base, 4, soak))
+	fmt.Println(base.comparison(nil).forecast(4, soak, wednesday).power(base, 4, soak))
 	// Output: decided at Wed 7 Oct 20:30 UTC at the earliest, if the culprit does not die: 29 death(s) in 29 separate moment(s) are known from 2 d
 }
