@@ -40,17 +40,17 @@ type Hour struct {
 // baseline is the lives of a revision before the change: those of the last 14 days. Where the revision is too young to have
 // shown how its tasks die, those of earlier revisions count too, from the birth of the first that died of the culprit on:
 // older ones may be from before the fault began.
-func baseline(o fleet.Observation, h churn.History, revision string, culprits []string, zone *time.Location, traffic *Traffic, to time.Time) Baseline {
+func baseline(o fleet.Observation, h churn.History, revision string, by blame, zone *time.Location, traffic *Traffic, to time.Time) Baseline {
 	since := to.Add(-baselineDays)
-	lives := livesOf(o, h, culprits, since, func(of string, _ time.Time) bool { return of == revision })
+	lives := livesOf(o, h, by, since, func(of string, _ time.Time) bool { return of == revision })
 	if deaths(lives) < fewDeaths {
 		var onset time.Time
 		for _, d := range h.Stops {
-			if endingOf(d, culprits) == Culprit && d.StoppedAt.After(since) && (onset.IsZero() || d.StartedAt.Before(onset)) && !d.StartedAt.IsZero() {
+			if by.ending(d) == Culprit && d.StoppedAt.After(since) && (onset.IsZero() || d.StartedAt.Before(onset)) && !d.StartedAt.IsZero() {
 				onset = d.StartedAt
 			}
 		}
-		lives = livesOf(o, h, culprits, since, func(_ string, born time.Time) bool { return !onset.IsZero() && !born.Before(onset) })
+		lives = livesOf(o, h, by, since, func(_ string, born time.Time) bool { return !onset.IsZero() && !born.Before(onset) })
 	}
 	for _, t := range []time.Time{h.Since, h.Watched} {
 		if t.After(since) {

@@ -66,7 +66,7 @@ func (m *machine) rebase(to time.Time) {
 	if !o.Complete || to.IsZero() {
 		return
 	}
-	if b := baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, m.w.Traffic, to); b.Deaths > 0 {
+	if b := baseline(o, m.w.History, m.Plan.Base, m.Plan.blame(m.w.Losses), m.w.Brakes.Settings.Zone, m.w.Traffic, to); b.Deaths > 0 {
 		m.Plan.compareWith(b)
 	}
 }
@@ -77,7 +77,7 @@ func (m *machine) littleHistory() *Refusal {
 	o := m.w.Observation
 	b := m.Plan.baseline()
 	if o.Complete {
-		b = baseline(o, m.w.History, m.Plan.Base, m.Plan.Culprits, m.w.Brakes.Settings.Zone, m.w.Traffic, o.At)
+		b = baseline(o, m.w.History, m.Plan.Base, m.Plan.blame(m.w.Losses), m.w.Brakes.Settings.Zone, m.w.Traffic, o.At)
 	}
 	f := b.comparison(nil).forecast(o.Service.Desired, m.Plan.Soak, m.now)
 	if !f.at.IsZero() {

@@ -12,7 +12,7 @@ import (
 // Ending is how one task's life is known to have ended.
 type Ending string
 
-// Endings. Alive also stands for lives that something planned cut short (a deployment, scaling in, an operator): of both is
+// Endings. Alive also stands for lives that something else cut short (a deployment, scaling in, an outage of many): of both is
 // known only that they lasted at least so long, which statistics calls censored.
 const (
 	Alive   Ending = "alive"
@@ -38,11 +38,11 @@ func anyDeath(l Life) bool     { return l.End != Alive }
 
 // livesOf lists the lives of the revisions that want picks: recorded stops that ended after since, and the tasks seen running,
 // whose age is counted to when they were seen.
-func livesOf(o fleet.Observation, h churn.History, culprits []string, since time.Time, want func(revision string, born time.Time) bool) []Life {
+func livesOf(o fleet.Observation, h churn.History, by blame, since time.Time, want func(revision string, born time.Time) bool) []Life {
 	var out []Life
 	for _, s := range h.Stops {
 		if s.Lifetime > 0 && s.StoppedAt.After(since) && want(s.TaskDefinition, s.StartedAt) {
-			out = append(out, Life{Start: s.StoppedAt.Add(-s.Lifetime), Age: s.Lifetime, End: endingOf(s, culprits)})
+			out = append(out, Life{Start: s.StoppedAt.Add(-s.Lifetime), Age: s.Lifetime, End: by.ending(s)})
 		}
 	}
 	for _, t := range o.Tasks {
@@ -57,11 +57,11 @@ func livesOf(o fleet.Observation, h churn.History, culprits []string, since time
 // start that failed. A setting of a container neither caused nor cures them.
 var notTheContainer = []churn.Cause{churn.ELBHealthCheck, churn.ImagePull, churn.ResourceInit, churn.Placement, churn.CircuitBreaker, "infrastructure"}
 
-// endingOf is how a recorded stop counts. A container's own end without a known container counts as the culprit's: what is
-// not known does not prove a fix.
-func endingOf(s churn.Stop, culprits []string) Ending {
-	switch {
-	case s.Verdict.Planned:
+// ending is how a recorded stop counts. A container's own end without a known container counts as the culprit's: what is not
+// known does not prove a fix.
+func (b blame) ending(s churn.Stop) Ending {
+	switch culprits := b.culprits; {
+	case s.Verdict.Planned || b.outage(s):
 		return Alive
 	case slices.Contains(notTheContainer, s.Verdict.Cause):
 		return Other

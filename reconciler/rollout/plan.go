@@ -35,6 +35,7 @@ type Facts struct {
 	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Requests      Requests // for what will be lost
+	Losses        []Loss   // of all services, of the last 14 days
 	Traffic       *Traffic // of the last 14 days; nil: no metric of it is known
 	// InternalOperation is Application Signals' count a minute; nil: not known.
 	InternalOperation *float64
@@ -113,7 +114,7 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 		plan.Owner.State = UnknownOwner
 	}
 	plan.Handling = handling(p, plan.Owner.State)
-	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.Culprits, set.Zone, s.Facts.Traffic, s.At))
+	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.blame(s.Facts.Losses), set.Zone, s.Facts.Traffic, s.At))
 	f := plan.Before.comparison(nil).forecast(s.Service.Desired, plan.Soak, now)
 	plan.Earliest, plan.Power = f.at, f.power(plan.Before, s.Service.Desired, plan.Soak)
 	plan.foresee(s.Facts)
@@ -166,6 +167,8 @@ func (p Plan) baseline() Baseline {
 	b.Lives = p.Baseline
 	return b
 }
+
+func (p Plan) blame(losses []Loss) blame { return blame{p.Key, p.Culprits, losses} }
 
 // seal writes the hash over what an approval is given for: service, base revision, policy, changes, how it is handled and
 // how it is verified. Evidence and rates may move without making an approval stale.

@@ -82,6 +82,7 @@ type World struct {
 	Look        *Look    // the newest fresh look, or nil
 	Answers     []Answer // since the last Advance, oldest first
 	Volumes     Volumes
+	Losses      []Loss   // of all services, since before the change
 	Traffic     *Traffic // since before the change; nil: not read
 	Brakes      Brakes
 }
