@@ -12,8 +12,10 @@ type forecast struct {
 	quiet  bool      // time passes that does not count
 }
 
-// forecastSteps is into how many looks the longest soak is cut at least.
-const forecastSteps = 288
+const (
+	forecastSteps = 288              // into how many looks the longest soak is cut at least
+	deploysIn     = 15 * time.Minute // how long a deployment takes at most, for a forecast
+)
 
 func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast) {
 	tasks = max(tasks, 1)
@@ -38,6 +40,7 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 	if short := c.bar.Whole / 16; short < step {
 		step = max(short, time.Millisecond)
 	}
+	start = start.Add(min(deploysIn, c.bar.Whole/16))
 	for at := start; at.Sub(start) < soak.Max; at = at.Add(step) {
 		cal.each(at, at.Add(step), func(kind int, d time.Duration) {
 			if c.hours[kind].Time > 0 {

@@ -236,8 +236,8 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 		return c.load.until(now)
 	}
 	base := newBaseline(before, onClock(since), onClock(deploy), nil, seen(deploy))
-	c1 := base.comparison(nil)
-	f := c1.forecast(c.tasks, soak, onClock(deploy))
+	compared := base.comparison(nil)
+	f := compared.forecast(c.tasks, soak, onClock(deploy))
 	p.named = !f.at.IsZero()
 
 	for i := range starts {
@@ -247,40 +247,21 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 	p.verdict = Undecided
 	spent := 0.0
 	for now := 1.0; now <= 72 && p.verdict == Undecided; now++ {
-		t := seen(deploy + now)
-		a := base.comparison(t).verify(Trial{Base: base, Traffic: t, New: livesAt(after, deploy, deploy+now), Spent: spent, Elapsed: now / 72})
-		spent, p.verdict = a.Spent, a.Verdict
-		if a.Verdict == Effective {
-			q := ""
-			for h := range hoursAWeek {
-				if c1.quiet[c1.cal.kind(h)] {
-					q += "."
-				} else {
-					q += "X"
-				}
-				if h%24 == 23 {
-					q += " "
-				}
-			}
-			next := math.Inf(1)
-			for _, x := range after {
-				if x.death > deploy+now {
-					next = min(next, x.death)
-				}
-			}
-			dbg("at +%gh %s; bar %s oldest %s; moments %d of %d; tasks %.1f; next death +%.1f; %s; hours %s", now, a.Message, a.Bar, a.Oldest, base.Moments, base.Deaths, base.Tasks, next-deploy, f.power(base, c.tasks, soak), q)
+		compared, t := compared, seen(deploy+now)
+		if t != nil {
+			compared = base.comparison(t)
 		}
+		a := compared.verify(Trial{Base: base, Traffic: t, New: livesAt(after, deploy, deploy+now), Spent: spent, Elapsed: now / 72})
+		spent, p.verdict = a.Spent, a.Verdict
 	}
 	if p.named {
 		var forever []span
 		for _, start := range starts {
 			forever = append(forever, span{start, math.Inf(1)})
 		}
-		now := f.at.Sub(monday).Hours() + 0.5 // tasks start a few minutes after the deployment
+		now := f.at.Sub(monday).Hours()
 		t := seen(now)
 		p.cured = base.comparison(t).verify(Trial{Base: base, Traffic: t, New: livesAt(forever, deploy, now), Elapsed: 0.9}).Verdict == Effective
 	}
 	return p, true
 }
-
-var dbg = func(string, ...any) {}
