@@ -4,16 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
+	"taskwarden/contain"
 )
 
 // Token is one bearer token that the API takes, known by its hash only.
@@ -169,20 +167,13 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// contain turns a panic into a 500 and one log line.
+// contain turns a panic into a 500.
 func (a *api) contain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p) // the way to drop a connection, known to net/http
-			}
-			if p != nil {
-				a.o.Log.Error("panic contained", zap.String("in", r.Method+" "+r.URL.Path), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-				fail(w, &problem{status: http.StatusInternalServerError, Code: "internal",
-					Message: "a defect in the controller: its log has the details"})
-			}
-		}()
-		next.ServeHTTP(w, r)
+		err := contain.Do(contain.Request, r.Method+" "+r.URL.Path, func() error { next.ServeHTTP(w, r); return nil })
+		if err != nil {
+			fail(w, &problem{status: http.StatusInternalServerError, Code: "internal",
+				Message: "a defect in the controller: its log has the details"})
+		}
 	})
 }

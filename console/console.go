@@ -72,7 +72,7 @@ type Options struct {
 	Orders   sync.Locker
 	Tokens   []Token             // none: reads on loopback only, and no writes
 	Registry prometheus.Gatherer // what /metrics shows
-	Log      *zap.Logger         // panics, and what could not be written down, once each
+	Log      *zap.Logger         // what could not be written down, once each
 	Version  string              // of the program, for the OpenAPI document
 }
 

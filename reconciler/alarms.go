@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -119,16 +120,18 @@ func (a *audits) set(target string, is audit) []alarm.Row {
 
 // auditLoop looks at a target's alarms whenever that is due. A look that failed, or that wrote something, is taken again.
 func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch, reason, message string) {
-	c.audits.queues.work(target, func(string) (again bool) {
-		err := c.fence("alarms of "+target, func() (err error) {
-			again, err = c.lookAtAlarms(ctx, cw, target)
-			return err
+	c.audits.queues.work(ctx, target, func(string) (again bool) {
+		return c.attempt(contain.Alarms, target, target, func() (again bool, err error) {
+			err = contain.Do(contain.Alarms, target, func() (err error) {
+				again, err = c.lookAtAlarms(ctx, cw, target)
+				return err
+			})
+			if ctx.Err() != nil {
+				return false, err
+			}
+			c.lookedAtAlarms(target, reason, message, err)
+			return again || err != nil, err
 		})
-		if ctx.Err() != nil {
-			return false
-		}
-		c.lookedAtAlarms(target, reason, message, err)
-		return again || err != nil
 	})
 }
 

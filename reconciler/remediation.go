@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
@@ -103,20 +104,19 @@ func (r *remediation) loop(ctx context.Context, t Target) {
 	if r.off() {
 		return
 	}
-	r.queues.work(t.Name, func(key fleet.Key) (again bool) {
-		if ctx.Err() != nil {
-			return false
-		}
-		var after time.Duration
-		err := r.c.fence("remediation of "+key.String(), func() (err error) { after, err = r.visit(ctx, t, key); return err })
-		if ctx.Err() != nil {
-			return false
-		}
-		r.visited(key, err)
-		if err == nil && after > 0 {
-			r.queues.of(t.Name).AddAfter(key, after)
-		}
-		return err != nil
+	r.queues.work(ctx, t.Name, func(key fleet.Key) (again bool) {
+		return r.c.attempt(contain.Remediation, t.Name, key.String(), func() (again bool, err error) {
+			var after time.Duration
+			err = contain.Do(contain.Remediation, key.String(), func() (err error) { after, err = r.visit(ctx, t, key); return err })
+			if ctx.Err() != nil {
+				return false, err
+			}
+			r.visited(key, err)
+			if err == nil && after > 0 {
+				r.queues.of(t.Name).AddAfter(key, after)
+			}
+			return err != nil, err
+		})
 	})
 }
 

@@ -182,7 +182,7 @@ func seriesOf(d alarm.Datum) string {
 	return strings.Join(parts, "\x00")
 }
 
-// silent tells the series of which this minute's beat said nothing.
+// silent tells the series of which this minute's tick said nothing.
 func (r *Replay) silent() {
 	for _, target := range slices.Sorted(maps.Keys(r.accounts)) {
 		levels := r.accounts[target].levels

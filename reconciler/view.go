@@ -225,13 +225,7 @@ func (v *view) sweep(target string) (last, whole fleet.Sweep) {
 
 // services lists all services in the view, in order.
 func (v *view) services() []fleet.Observation {
-	v.mu.RLock()
-	var keys []fleet.Key
-	for key, c := range v.clusters {
-		keys = append(keys, keysOf(key, c)...)
-	}
-	v.mu.RUnlock()
-	slices.SortFunc(keys, fleet.Key.Compare)
+	keys := v.keys()
 	out := make([]fleet.Observation, 0, len(keys))
 	for _, k := range keys {
 		out = append(out, v.observe(k))
@@ -279,6 +273,18 @@ func (v *view) has(key fleet.Key) bool {
 	}
 	_, ok := c.services[key.Service]
 	return ok
+}
+
+// keys lists the keys of all services in the view, in order.
+func (v *view) keys() []fleet.Key {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var out []fleet.Key
+	for key, c := range v.clusters {
+		out = append(out, keysOf(key, c)...)
+	}
+	slices.SortFunc(out, fleet.Key.Compare)
+	return out
 }
 
 // servicesOf are the services of a target in view, without their tasks.

@@ -13,6 +13,7 @@ import (
 
 	"taskwarden/cmd/controller/config"
 	"taskwarden/console"
+	"taskwarden/contain"
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
@@ -46,14 +47,23 @@ type generations struct {
 func (g *generations) run(ctx context.Context, cfg config.Config, served <-chan error) error {
 	changed := g.watch(ctx, cfg)
 	for {
-		var err error
-		if cfg, err = g.own(ctx, cfg, changed, served); err != nil || ctx.Err() != nil {
+		err := contain.Do(contain.Controller, "its start", func() (err error) {
+			if g.held.Store == nil {
+				if cfg, err = g.own(ctx, cfg, changed, served); err != nil || ctx.Err() != nil {
+					return err
+				}
+			}
+			cfg, err = g.rule(ctx, cfg, changed, served)
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case g.held.isLost():
+			g.retire(err)
+		case contain.In(err) == nil || !contain.Pause(ctx): // after a panic the next controller starts on the same store
 			return err
 		}
-		if cfg, err = g.rule(ctx, cfg, changed, served); ctx.Err() != nil || !g.held.isLost() {
-			return err
-		}
-		g.retire(err)
 	}
 }
 
@@ -66,10 +76,9 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 		err error
 	}
 	done := make(chan taken, 1)
-	go func() {
-		h, err := g.keeper.take(within)
-		done <- taken{h, err}
-	}()
+	var h held
+	contain.Go(contain.Ownership, "the store", func() (err error) { h, err = g.keeper.take(within); return err },
+		func(err error) { done <- taken{h, err} })
 	for {
 		select {
 		case cfg = <-changed:
@@ -91,10 +100,13 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 // rule runs controllers on the store until it is lost, ctx ends or the server fails. Once one has run, a successor that cannot be
 // made is tried again: the store may be down, and meanwhile no controller runs, so nothing is written.
 func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error) (config.Config, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // after a panic too, the controller ends
 	for {
 		own, cancel := context.WithCancel(ctx)
 		again := g.book != nil
-		c, err := g.start(own, cfg)
+		var c *reconciler.Controller
+		err := contain.Do(contain.Load, "the controller", func() (err error) { c, err = g.start(own, cfg); return err })
 		if err != nil {
 			cancel()
 			if !again {
@@ -109,8 +121,12 @@ func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-cha
 			continue
 		}
 		done := make(chan error, 1)
-		go func() { done <- c.Run(own) }()
-		next, end, err := g.reign(ctx, cfg, changed, served, done)
+		contain.Go(contain.Controller, "its run", func() error { return c.Run(own) }, func(err error) { done <- err })
+		next, end := cfg, true // where reign panics
+		err = contain.Do(contain.Controller, "its watch", func() (err error) {
+			next, end, err = g.reign(ctx, cfg, changed, served, done)
+			return err
+		})
 		cancel()
 		if end {
 			return next, errors.Join(err, <-done)

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 )
 
 // look is how often the configuration file is looked at for a change.
@@ -27,15 +28,15 @@ func (g *generations) watch(ctx context.Context, cfg config.Config) <-chan confi
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	text, _ := os.ReadFile(g.file) // it was just read
-	go func() {
-		defer signal.Stop(hup)
+	contain.NewGroup(0).Keep(ctx, contain.Reload, g.file, func() error {
 		tick := time.NewTicker(look)
 		defer tick.Stop()
 		for {
 			forced := false
 			select {
 			case <-ctx.Done():
-				return
+				signal.Stop(hup)
+				return nil
 			case <-hup:
 				forced = true
 			case <-tick.C:
@@ -53,10 +54,11 @@ func (g *generations) watch(ctx context.Context, cfg config.Config) <-chan confi
 			select {
 			case out <- cfg:
 			case <-ctx.Done():
-				return
+				signal.Stop(hup)
+				return nil
 			}
 		}
-	}()
+	}, nil)
 	return out
 }
 
@@ -65,7 +67,7 @@ func (g *generations) reload(text []byte, err error, was config.Config, same boo
 	next := was
 	var warnings []config.Problem
 	if err == nil {
-		next, warnings, err = config.Check(g.file, text)
+		err = contain.Do(contain.Reload, g.file, func() (err error) { next, warnings, err = config.Check(g.file, text); return err })
 	}
 	if err != nil {
 		if !same {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"taskwarden/cmd/controller/config"
 	"taskwarden/console"
+	"taskwarden/contain"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
 )
@@ -72,6 +74,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		return err
 	}
 	process := prometheus.NewRegistry()
+	defer reportPanics(log, process)()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	var writer *recording.Writer
 	if record != "" {
@@ -91,7 +94,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(console.Limit(listener, console.DefaultLimits)) }()
+	serve(ctx, server, listener, served)
 	err = g.run(ctx, cfg, served)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
 	defer cancel()
@@ -105,6 +108,22 @@ func logWarnings(log *zap.Logger, warnings []config.Problem) {
 	for _, w := range warnings {
 		log.Warn("configuration warning", zap.String("place", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column)), zap.String("message", w.Message), zap.String("remedy", w.Hint))
 	}
+}
+
+// serve answers requests in the background, and tells served why that ended. After a panic it listens anew.
+func serve(ctx context.Context, server *http.Server, l net.Listener, served chan<- error) {
+	address, again := l.Addr().String(), false
+	contain.NewGroup(0).Keep(ctx, contain.Listener, address, func() (err error) {
+		if again { // Serve closed the listener
+			if l, err = listen(ctx, address); err != nil {
+				served <- err
+				return err
+			}
+		}
+		again = true
+		served <- server.Serve(console.Limit(l, console.DefaultLimits))
+		return nil
+	}, nil)
 }
 
 // newWriter begins a recording. One that cannot be written any more ends; the controller goes on.
