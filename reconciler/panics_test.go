@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,10 +56,10 @@ func panicking(r TargetReport) bool {
 }
 
 // planted is where one part of one target's world panics, while bad is set.
-type planted struct{ bad bool }
+type planted struct{ bad atomic.Bool }
 
 func (p *planted) explode() {
-	if p.bad {
+	if p.bad.Load() {
 		panic("one bad object")
 	}
 }
@@ -97,7 +98,8 @@ func TestAPanicLeavesTheOtherTargetAlone(t *testing.T) {
 		t.Run(string(place), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				panics := reported(t)
-				bad, p := crashing("bad"), &planted{bad: true}
+				bad, p := crashing("bad"), &planted{}
+				p.bad.Store(true)
 				plant(&bad, p)
 				c, _, stop := start(t, time.Minute, map[string]account{"good": crashing("good"), "bad": bad})
 				defer stop()
@@ -112,7 +114,7 @@ func TestAPanicLeavesTheOtherTargetAlone(t *testing.T) {
 				if n < 2 || n > 100 { // again and again, with a growing pause
 					t.Errorf("%d panics in half an hour", n)
 				}
-				p.bad = false
+				p.bad.Store(false)
 				time.Sleep(30 * time.Minute)
 				if r := targetReport(t, c, "bad"); !r.Ready || !r.Complete || len(r.Troubles) > 0 {
 					t.Errorf("after the last panic: %+v", r)
@@ -136,7 +138,7 @@ func TestAPanicIsAnIncompleteView(t *testing.T) {
 		defer stop()
 		time.Sleep(10 * time.Minute)
 		before := targetReport(t, c, "t")
-		p.bad = true
+		p.bad.Store(true)
 		time.Sleep(24 * time.Hour)
 		r := targetReport(t, c, "t")
 		if r.Complete || r.Ready || r.Services != before.Services || r.Tasks != before.Tasks || r.Services == 0 {
@@ -173,14 +175,15 @@ func TestAPanicWhereAnswersAreTakenIn(t *testing.T) {
 	} {
 		t.Run(string(place), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				panics, p := reported(t), &planted{bad: true}
+				panics, p := reported(t), &planted{}
+				p.bad.Store(true)
 				c, _, stop := startWith(t, time.Minute, map[string]account{"t": crashing("t")}, func(o *Options) { o.Recorder = exploding{p, at} })
 				defer stop()
 				time.Sleep(30 * time.Minute)
 				if r := targetReport(t, c, "t"); panics()[place] < 2 || !panicking(r) {
 					t.Errorf("panics: %v, %+v", panics(), r)
 				}
-				p.bad = false
+				p.bad.Store(false)
 				time.Sleep(30 * time.Minute)
 				r := targetReport(t, c, "t")
 				if !r.Ready || !r.Complete || len(r.Troubles) > 0 || r.Waiting > 0 || r.Definitions != 1 || r.Coverage == nil {
@@ -195,9 +198,9 @@ func TestAPanicWhereAnswersAreTakenIn(t *testing.T) {
 func TestAPanicInAPassIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		panics := reported(t)
-		a, puts := crashing("t"), 0
+		a, puts := crashing("t"), atomic.Int64{}
 		a.put = func([]alarm.Datum) error {
-			if puts++; puts == 1 {
+			if puts.Add(1) == 1 {
 				panic("the first put")
 			}
 			return nil
@@ -205,8 +208,8 @@ func TestAPanicInAPassIsTriedAgain(t *testing.T) {
 		_, logs, stop := start(t, time.Minute, map[string]account{"t": a})
 		time.Sleep(5 * time.Minute)
 		stop()
-		if panics()[contain.Pass] != 1 || logs.FilterMessage("pass failed").Len() != 1 || puts < 3 {
-			t.Errorf("%v, %d puts, logged: %v", panics(), puts, logs.All())
+		if panics()[contain.Pass] != 1 || logs.FilterMessage("pass failed").Len() != 1 || puts.Load() < 3 {
+			t.Errorf("%v, %d puts, logged: %v", panics(), puts.Load(), logs.All())
 		}
 	})
 }
