@@ -17,10 +17,12 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/test/account"
 )
 
@@ -66,7 +68,17 @@ func TestMain(m *testing.M) {
 		}
 	}
 	debug.SetGCPercent(800) // simulated weeks leave a large, lasting record behind
+	// A panic of a controller in this process is contained, and must not pass unseen: no test here plants one.
+	var panics atomic.Int64
+	contain.Report(func(p *contain.Panic) {
+		panics.Add(1)
+		fmt.Fprintf(os.Stderr, "%v\n%s", p, p.Stack)
+	})
 	code := m.Run()
+	if panics.Load() > 0 && code == 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: the tests passed, and a controller panicked")
+		code = 1
+	}
 	for _, dir := range built.dirs {
 		_ = os.RemoveAll(dir)
 	}
