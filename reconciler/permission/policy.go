@@ -62,7 +62,8 @@ var grants = []grant{
 	{sid: "RegisterTheFix", resources: all},
 	{sid: "TagTheFix", resources: arns("ecs:*:*:task-definition/*"), condition: map[string]map[string][]string{"StringEquals": {"ecs:CreateAction": {"RegisterTaskDefinition"}}}},
 	{sid: "PassTaskRolesToEcs", resources: passRoles, condition: map[string]map[string][]string{"StringEquals": {"iam:PassedToService": {taskService}}}},
-	{sid: "DeployTheFix", resources: services},
+	{sid: "DeployTheFix", resources: inClusters("service")},
+	{sid: "TakeTheFixBack", resources: inClusters("service-deployment")},
 	{sid: anything, resources: all},
 }
 
@@ -90,16 +91,19 @@ func logGroups(suffix string) func(Scope) []string {
 	}
 }
 
-// services are UpdateService's. An old ARN has no cluster in it, and is granted with all clusters alone.
-func services(s Scope) []string {
-	if len(s.Clusters) == 0 {
-		return []string{s.arn("ecs:*:*:service/*")}
+// inClusters are the ECS resources of a kind below the scope's clusters. An old ARN of a service has no cluster in it, and is
+// granted with all clusters alone.
+func inClusters(kind string) func(Scope) []string {
+	return func(s Scope) []string {
+		if len(s.Clusters) == 0 {
+			return []string{s.arn("ecs:*:*:" + kind + "/*")}
+		}
+		var out []string
+		for _, c := range s.Clusters {
+			out = append(out, s.arn("ecs:*:*:"+kind+"/"+c+"/*"))
+		}
+		return out
 	}
-	var out []string
-	for _, c := range s.Clusters {
-		out = append(out, s.arn("ecs:*:*:service/"+c+"/*"))
-	}
-	return out
 }
 
 func passRoles(s Scope) []string {

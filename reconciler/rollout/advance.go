@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	// (Amazon ECS guide, "Amazon ECS blue/green deployments").
 	rollIn  = 3 * time.Hour
 	stageIn = 26 * time.Hour
+	// asleep is how far a deadline may lie in the past before it means that no controller looked: one that works looks each 15 s.
+	asleep = 15 * time.Minute
 )
 
 // machine is one Advance: the rollout as it becomes, and the steps that come of it.
@@ -104,13 +107,28 @@ func (m *machine) send(s Step) {
 		m.Wrote = m.now
 	}
 	m.Intent = &Intent{Call: s.Call, At: m.now, Tries: n}
-	m.Reason, m.Message, m.Remedy = "", fmt.Sprintf("%s sent", s.Call), ""
+	m.Reason, m.Message, m.Remedy, m.WaitsSince = "", fmt.Sprintf("%s sent", s.Call), "", time.Time{}
 	s.Key = m.Plan.Key
-	m.audit("%s, try %d, of %s", s.Call, n, fleet.NameOf(or(s.Revision, s.Base)))
+	m.audit("%s, try %d, of %s", s.Call, n, fleet.NameOf(cmp.Or(s.Revision, s.Base, s.Stops)))
 	m.steps = append(m.steps, s)
 }
 
-// pending tells whether a call of this kind may have been sent and nobody knows what became of it.
+// deployIn is how long the deployment that the last look showed may take.
+func (m *machine) deployIn() time.Duration {
+	if m.w.Look != nil && m.w.Look.staged() {
+		return stageIn
+	}
+	return rollIn
+}
+
+// wake gives a phase its time again where no controller looked for a while: what happened meanwhile is looked at first.
+func (m *machine) wake(lasts time.Duration) {
+	if m.now.Sub(m.Deadline) > asleep {
+		m.Deadline = m.now.Add(lasts)
+	}
+}
+
+// pending reports whether a call of this kind may have been sent and nobody knows what became of it.
 func (m *machine) pending(c Call) bool {
 	return m.Intent != nil && m.Intent.Call == c && !m.Intent.Refused
 }
@@ -162,7 +180,7 @@ func (m *machine) moved() bool {
 	case !o.Complete:
 		return false
 	case o.Gone:
-		m.end(Superseded, "", "the service is gone", m.now)
+		m.end(Superseded, ReasonDeleted, "the service is gone", m.now)
 	case o.Service.TaskDefinition != m.Plan.Base:
 		m.end(Superseded, "", "the service runs "+fleet.NameOf(o.Service.TaskDefinition)+" now; a plan is for one revision", m.now)
 	default:
@@ -180,7 +198,7 @@ func (m *machine) approved() {
 		m.end(Expired, m.Reason, "it could not start in time: "+m.Message, m.now)
 		return
 	}
-	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
+	if why := m.w.Brakes.admit(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
 		return
 	}

@@ -40,11 +40,13 @@ type Sick struct {
 	Cause string // culprit, signature and image together: what one page would be about
 }
 
-// mayWrite is why no write may be sent for this rollout now, or nil. It holds for every write, rollbacks included; an
-// approver's rollback passes a pause.
+// mayWrite is why no write may be sent for this rollout now, or nil. It holds for every write that is automatic, rollbacks
+// included. A way back that an approver ordered passes a pause, and every tag and mode.
 func (b Brakes) mayWrite(r Rollout) *Refusal {
 	switch {
-	case b.Paused != "" && r.Order == nil:
+	case r.Order != nil && r.Phase == RollingBack:
+		return nil
+	case b.Paused != "":
 		return refuse(ReasonPaused, nil, "remediation is paused: %s", b.Paused)
 	case b.Mode.rank() < Approve.rank():
 		return refuse(b.modeReason(), nil, "the service's mode is %s: nothing is sent", b.Mode)
@@ -59,8 +61,8 @@ func (b Brakes) modeReason() Reason {
 	return b.ModeBy
 }
 
-// mayStart is the first reason why a service may not be changed now, or nil: what is wrong, not whose turn it is.
-func (b Brakes) mayStart(r Rollout, o fleet.Observation, now time.Time) *Refusal {
+// admit is the first reason why a service may not be changed now, or nil: what is wrong, not whose turn it is.
+func (b Brakes) admit(r Rollout, o fleet.Observation, now time.Time) *Refusal {
 	if why := b.mayWrite(r); why != nil {
 		return why
 	}
@@ -129,7 +131,7 @@ func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 	return ""
 }
 
-// holds tells whether the rollout's end keeps its service from another try: it failed, or somebody took a deployed fix out.
+// holds reports whether the rollout's end keeps its service from another try: it failed, or somebody took a deployed fix out.
 func (r Rollout) holds() bool {
 	return r.Outcome == RolledBack || r.Outcome == Failed || r.Outcome == Superseded && r.Arrived
 }
@@ -145,12 +147,24 @@ func (b Brakes) wave(r Rollout) []Rollout {
 	return out
 }
 
-// canaryFailed stops a fix whose first wave was rolled back, until that service is reset.
+// canaryFailed stops a fix of whose first wave a service ended badly, until that service is reset.
 func (b Brakes) canaryFailed(r Rollout) *Refusal {
 	for _, k := range b.wave(r) {
-		if k.Canary && k.Outcome == RolledBack && k.Since.After(b.Resets[k.Key().String()]) {
-			return refuse(ReasonCanary, []string{"rollout " + k.ID}, "the policy's first wave was rolled back on %s: %s", k.Key(), k.Message)
+		if k.Canary && k.endedBadly() && k.Since.After(b.Resets[k.Key().String()]) {
+			return refuse(ReasonCanary, []string{"rollout " + k.ID}, "the policy's first wave ended %s on %s at %s: %s", k.Outcome, k.Key(), stamp(k.Since), k.Message)
 		}
 	}
 	return nil
+}
+
+// endedBadly reports whether the fix was sent to the service and then did not stay there, or stayed without any effect. A
+// service that was deleted says nothing about the fix.
+func (r Rollout) endedBadly() bool {
+	switch r.Outcome {
+	case RolledBack, Failed, Superseded:
+		return !r.Wrote.IsZero() && r.Reason != ReasonDeleted
+	case Inconclusive:
+		return r.Soak.Assessment.Ineffective
+	}
+	return false
 }

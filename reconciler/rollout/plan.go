@@ -28,6 +28,8 @@ type Subject struct {
 // but for Owner, whose zero value is unknown.
 type Facts struct {
 	Owner         Owner
+	Deleted       bool     // a fresh look found the service missing, draining or inactive
+	Base          string   // status of the running revision as AWS gives it now: ACTIVE, INACTIVE, DELETE_IN_PROGRESS; "": not asked
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose

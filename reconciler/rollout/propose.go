@@ -119,5 +119,5 @@ func (b Brakes) start(r Rollout, s Subject, now time.Time) *Refusal {
 	if b.Mode != Auto || r.Plan.Handling != Apply {
 		return nil
 	}
-	return b.mayStart(r, s.Observation, now)
+	return b.admit(r, s.Observation, now)
 }

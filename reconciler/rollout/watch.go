@@ -12,6 +12,7 @@ import (
 // ECS steers to and by the service deployment's status: a stable service may be one that was rolled back.
 func (m *machine) rolling() {
 	a, _, hopeless := m.settle(Update)
+	m.wake(m.deployIn())
 	switch {
 	case hopeless && a.Refusal != nil:
 		m.conclude(Failed, a.Refusal.Reason, "registered, and not deployed: "+a.Refusal.Message)
@@ -32,7 +33,7 @@ func (m *machine) rolling() {
 	case !ok:
 		m.look()
 	case look.Gone:
-		m.conclude(Superseded, "", "the service is gone")
+		m.conclude(Superseded, ReasonDeleted, "the service is gone")
 	case p.TaskDefinition == m.Revision:
 		m.arrived(look, p)
 	case p.TaskDefinition == m.Plan.Base:
@@ -44,7 +45,7 @@ func (m *machine) rolling() {
 
 // stillOnBase sends the update, waits for the one that was sent to show, or recognises that ECS took it back.
 func (m *machine) stillOnBase(look Look) {
-	if why, back := m.takenBack(look); back {
+	if why, back := m.wasRolledBack(look); back {
 		m.conclude(RolledBack, "", why)
 		return
 	}
@@ -55,12 +56,14 @@ func (m *machine) stillOnBase(look Look) {
 	m.onBase(Step{Call: Update, Service: m.Plan.ServiceARN, Revision: m.Revision})
 }
 
-// takenBack tells whether the new revision was deployed and the old one is back, and by whom.
-func (m *machine) takenBack(look Look) (why string, back bool) {
+// wasRolledBack reports whether the new revision was deployed and the old one is back, and by whom. ECS may leave the reason of
+// an earlier rollback on a deployment for weeks, so only one that was created since our UpdateService counts.
+func (m *machine) wasRolledBack(look Look) (why string, back bool) {
 	d := look.Deployment
 	p, _ := look.Service.Primary()
+	since := !m.Wrote.IsZero() && !p.CreatedAt.Before(m.Wrote.Add(-showsLate)) // the two clocks may differ by some seconds
 	switch ours := d.Target == m.Revision; {
-	case strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
+	case since && strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
 		return "ECS rolled it back: " + p.RolloutReason, true
 	case ours && strings.HasPrefix(d.Status, "ROLLBACK"):
 		return "ECS rolled it back: " + or(d.Reason, d.Status), true

@@ -424,6 +424,8 @@ func (w *world) do(s *service, r Rollout, step Step) Answer {
 			}
 		}
 		w.promise(n == 1, "%s: %d revisions registered", r.ID, n)
+	case Reregister:
+		a.Revision = step.Base
 	case Restore:
 		if newest := s.revs[len(s.revs)-1]; !s.good(newest.arn) {
 			a.Revision = s.register(step.Tag, s.rev(step.Base).env, w.now)
@@ -454,6 +456,9 @@ func (w *world) tick(d time.Duration) {
 	}
 }
 
+// begun reports whether a rollout is on its way beyond approval.
+func begun(r Rollout) bool { return r.Phase != Proposed && r.Phase != Approved }
+
 // run goes on until every rollout has ended and stays so for a while, or for so many days.
 func (w *world) run(days int, between func()) {
 	quiet := 0
@@ -461,7 +466,7 @@ func (w *world) run(days int, between func()) {
 		step := 10 * time.Minute
 		quiet++
 		for _, r := range w.known() {
-			if r.Live() {
+			if r.Live() && begun(r) {
 				quiet = 0
 			}
 			switch {

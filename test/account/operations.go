@@ -23,7 +23,9 @@ var operations = map[string]map[string]operation{
 		"ListTagsForResource":        listTags,
 		"RegisterTaskDefinition":     registerTaskDefinition,
 		"DeregisterTaskDefinition":   deregisterTaskDefinition,
+		"DeleteTaskDefinitions":      deleteTaskDefinitions,
 		"UpdateService":              updateService,
+		"StopServiceDeployment":      stopServiceDeployment,
 		"StopTask":                   stopTask,
 	},
 	"logs": {

@@ -25,7 +25,7 @@ func (s *service) limits() (least, most int) {
 
 // replaceOld stops tasks of older deployments as far as the minimum of healthy tasks allows.
 func (s *service) replaceOld() {
-	if s.primary().stalled() {
+	if p := s.primary(); p.stalled() || p.stage == "SCALE_UP" || p.stage == "BAKE_TIME" {
 		return
 	}
 	least, _ := s.limits()
@@ -50,7 +50,7 @@ func (s *service) replaceOld() {
 // replaced is why a deployment's tasks stop when another takes over. The text names the task's own deployment.
 func (d *deployment) replaced() stopping {
 	why := stopping{Code: "ServiceSchedulerInitiated", Text: "Scaling activity initiated by (deployment " + d.id + ")", Cause: "deployment", Planned: true}
-	if d.rollout == "FAILED" {
+	if d.rollout == "FAILED" && !d.stopped {
 		why.Cause, why.Planned = "circuit_breaker", false
 	}
 	return why
