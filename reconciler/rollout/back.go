@@ -21,7 +21,7 @@ func (m *machine) rollingBack() {
 		m.finish("the old revision runs, but the family's newest revision is still " +
 			cmp.Or(fleet.NameOf(m.Revision), "unknown") + ": pipelines that copy the newest would ship it again")
 	case !m.now.Before(m.Deadline):
-		m.end(Failed, m.Ending.Reason, "the old revision could not be brought back in time: "+m.Message+" ("+m.Ending.Message+")", m.now)
+		m.end(Failed, m.Ending.Reason, "the old revision could not be brought back in time: "+cmp.Or(m.Ending.Refused, m.Message)+" ("+m.Ending.Message+")", m.now)
 	case m.Ending.Restored:
 		m.restore()
 	default:
@@ -121,6 +121,7 @@ func (m *machine) refused(a Answer, what string) {
 		return // nothing was sent: what is missing can be asked for at once
 	}
 	m.Message = what + ": " + a.Err.Error()
+	m.Ending.Refused = m.Message
 	m.Ending.Refusals++
 }
 

@@ -101,7 +101,8 @@ type Conclusion struct {
 	// Seeks is set while such a revision must be found or registered, because AWS does not deploy the one that was asked for.
 	Seeks bool `json:"seeks,omitempty"`
 	// Refusals counts the answers of AWS, one after the other, that the way back will not be carried out as asked.
-	Refusals int `json:"refusals,omitempty"`
+	Refusals int    `json:"refusals,omitempty"`
+	Refused  string `json:"refused,omitempty"` // the last of these answers
 	// NoStop is set once StopServiceDeployment did not help: UpdateService takes its place.
 	NoStop bool `json:"noStop,omitempty"`
 	// Covered is the revision of somebody else that was the family's newest when To had to be registered.
