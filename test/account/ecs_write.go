@@ -2,6 +2,7 @@ package account
 
 import (
 	"cmp"
+	"maps"
 	"time"
 
 	"taskwarden/test/account/wire"
@@ -130,4 +131,21 @@ func stopTask(a *Account, in wire.Input) (map[string]any, error) {
 // operatorStop is a stop by StopTask; the reason is free text.
 func operatorStop(reason string) stopping {
 	return stopping{Code: "UserInitiated", Text: cmp.Or(reason, "Task stopped by user"), Cause: "operator_stop", Planned: true}
+}
+
+// tagService sets tags of a service; other resources are not tagged here.
+func tagService(a *Account, in wire.Input) (map[string]any, error) {
+	for _, c := range a.clusters {
+		if s := c.service(in.String("resourceArn")); s != nil && s.arn == in.String("resourceArn") {
+			s.Tags = maps.Clone(s.Tags)
+			if s.Tags == nil {
+				s.Tags = map[string]string{}
+			}
+			for _, tag := range in.Maps("tags") {
+				s.Tags[tag.String("key")] = tag.String("value")
+			}
+			return map[string]any{}, nil
+		}
+	}
+	return nil, wire.Bad("InvalidParameterException", "The specified resource was not found.")
 }

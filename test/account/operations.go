@@ -21,6 +21,7 @@ var operations = map[string]map[string]operation{
 		"DescribeServiceDeployments": describeServiceDeployments,
 		"DescribeServiceRevisions":   describeServiceRevisions,
 		"ListTagsForResource":        listTags,
+		"TagResource":                tagService,
 		"RegisterTaskDefinition":     registerTaskDefinition,
 		"DeregisterTaskDefinition":   deregisterTaskDefinition,
 		"DeleteTaskDefinitions":      deleteTaskDefinitions,

@@ -25,14 +25,16 @@ func (s *service) limits() (least, most int) {
 
 // replaceOld stops tasks of older deployments as far as the minimum of healthy tasks allows.
 func (s *service) replaceOld() {
-	if p := s.primary(); p.stalled() || p.stage == "SCALE_UP" || p.stage == "BAKE_TIME" {
+	p := s.primary()
+	if p.stalled() {
 		return
 	}
+	both := p.stage == "SCALE_UP" || p.stage == "BAKE_TIME" // what was completed last runs on beside the new revision
 	least, _ := s.limits()
 	healthy := s.count((*task).healthy)
 	var stopped []*task
 	for _, t := range slices.Clone(s.tasks) {
-		if t.deployment == s.primary() || !t.wanted() {
+		if t.deployment == p || !t.wanted() || both && t.deployment.rollout == "COMPLETED" {
 			continue
 		}
 		if t.healthy() {
