@@ -21,7 +21,7 @@ func (w *world) ended(t *testing.T) {
 		switch {
 		case r.Live() && begun(r):
 			t.Errorf("%s is still %s: %s\n%s", r.ID, r.Phase, r.Message, strings.Join(w.log, "\n"))
-		case r.Outcome == RolledBack && s.primary.TaskDefinition != r.Plan.Base:
+		case r.Outcome == RolledBack && (!s.good(s.primary.TaskDefinition) || !w.tidies && s.primary.TaskDefinition != r.Plan.Base):
 			t.Errorf("rolled back, and %s runs", s.primary.TaskDefinition)
 		case r.Outcome == RolledBack && !s.good(newest) && !strings.Contains(r.Message, "family's newest revision is still"):
 			t.Errorf("rolled back, and the newest revision %s is the bad one: %s", newest, r.Message)
@@ -38,7 +38,11 @@ func incident(harm bool) *world {
 
 // finish plays an incident: a day and a half of automation, then a rest.
 func finish(w *world) {
-	w.run(2, nil)
+	w.run(2, func() {
+		if w.tidies {
+			w.tidy()
+		}
+	})
 	w.mode = Approve // nothing more starts, and ways back go on
 	w.run(4, nil)
 }
@@ -66,14 +70,17 @@ func TestTheIncidentEnds(t *testing.T) {
 
 // TestKilledAtEveryCall kills the controller at each of its calls, carried out or not, and lets another one take over.
 func TestKilledAtEveryCall(t *testing.T) {
-	for _, harm := range []bool{false, true} {
+	for _, c := range []struct{ harm, tidies bool }{{false, false}, {true, false}, {true, true}} {
+		harm := c.harm
 		plain := incident(harm)
+		plain.tidies = c.tidies
 		finish(plain)
 		want := plain.known()[0].Outcome
 		for n := 1; n <= plain.calls; n++ {
 			for _, done := range []bool{false, true} {
-				t.Run(fmt.Sprintf("harm=%v/call=%d/done=%v", harm, n, done), func(t *testing.T) {
+				t.Run(fmt.Sprintf("harm=%v/tidy=%v/call=%d/done=%v", harm, c.tidies, n, done), func(t *testing.T) {
 					w := incident(harm)
+					w.tidies = c.tidies
 					w.killAt, w.killDone = n, done
 					finish(w)
 					w.ended(t)

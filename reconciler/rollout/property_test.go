@@ -8,6 +8,8 @@ import (
 
 	"github.com/robfig/cron/v3"
 	"pgregory.net/rapid"
+
+	"taskwarden/reconciler/fleet"
 )
 
 // workday is a window on Monday to Thursday from 10 to 14 UTC.
@@ -26,7 +28,7 @@ func (w *world) disturb(chance int) {
 		return
 	}
 	s := w.services[w.r.IntN(len(w.services))]
-	switch w.r.IntN(12) {
+	switch w.r.IntN(14) {
 	case 0:
 		w.release(s, s.register("", broken, w.now))
 	case 1:
@@ -37,7 +39,7 @@ func (w *world) disturb(chance int) {
 		}
 	case 3:
 		s.primary.fails = true
-	case 4:
+	case 4, 13:
 		w.paused = "by a test"
 	case 5:
 		w.paused = ""
@@ -47,7 +49,7 @@ func (w *world) disturb(chance int) {
 		w.mode, w.modeBy = Off, ReasonTag
 	case 8:
 		w.mode, w.modeBy = Auto, ""
-	case 9: // a new version that is not deployed yet
+	case 9, 12: // a new version that is not deployed yet
 		s.register("", broken, w.now)
 		s.revs[len(s.revs)-1].image = len(s.revs)
 	case 10: // a clean-up job; most keep the newest ones
@@ -57,6 +59,21 @@ func (w *world) disturb(chance int) {
 		}
 	case 11:
 		w.order()
+	}
+}
+
+// tidy is a tool that deregisters what ran before, once a deployment is complete (as ecs-deploy does by default).
+func (w *world) tidy() {
+	for _, s := range w.services {
+		if s.primary.RolloutState != fleet.RolloutCompleted {
+			continue
+		}
+		for i := range s.revs {
+			if s.revs[i].arn == s.primary.TaskDefinition {
+				break
+			}
+			s.revs[i].inactive = true
+		}
 	}
 }
 
@@ -93,8 +110,12 @@ func (w *world) order() {
 }
 
 // story runs one random world to its end.
-func story(w *world, chance int) {
-	w.run(3, func() { w.disturb(chance) })
+func story(w *world, chance int, tidy bool) {
+	w.run(3, func() {
+		if w.disturb(chance); tidy {
+			w.tidy()
+		}
+	})
 	w.mode, w.modeBy, w.paused, w.faults, w.deaths = Approve, "", "", 0, 0
 	w.run(5, nil)
 }
@@ -126,12 +147,12 @@ func TestWhateverHappens(t *testing.T) {
 			w.settings.Windows = []Window{workday(t)}
 			w.settings.Freezes = []Freeze{{start.Add(26 * time.Hour), start.Add(28 * time.Hour), "a test"}}
 		}
-		story(w, rapid.SampledFrom([]int{0, 5, 50}).Draw(t, "others"))
+		story(w, rapid.SampledFrom([]int{0, 15, 60}).Draw(t, "others"), rapid.SampledFrom([]bool{false, false, true}).Draw(t, "tidy"))
 		if faults <= 50 {
 			w.tookBack()
 		}
 		for _, r := range w.known() {
-			if r.Live() && begun(r) {
+			if r.Live() && begun(r) && len(w.wrong) == 0 {
 				t.Fatalf("%s is still %s: %s\n%s", r.ID, r.Phase, r.Message, strings.Join(w.log, "\n"))
 			}
 			ends[r.Outcome]++

@@ -41,6 +41,7 @@ type world struct {
 	failWith fate
 	worse    bool
 	noCure   bool
+	tidies   bool // a tool deregisters what ran before each completed deployment
 	calls    int
 	lie      lie
 	wrong    []string // broken promises
