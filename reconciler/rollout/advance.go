@@ -87,7 +87,7 @@ func (m *machine) hear(a Answer) {
 	case a.Err != nil:
 		m.audit("%s failed: %v", a.Call, a.Err)
 	default:
-		m.audit("%s answered %s", a.Call, or(fleet.NameOf(a.Revision), "ok"))
+		m.audit("%s answered %s", a.Call, cmp.Or(fleet.NameOf(a.Revision), "ok"))
 	}
 }
 
@@ -128,13 +128,13 @@ func (m *machine) wake(lasts time.Duration) {
 	}
 }
 
-// pending reports whether a call of this kind may have been sent and nobody knows what became of it.
+// pending reports whether a call of this kind may have been sent and its result is not known.
 func (m *machine) pending(c Call) bool {
 	return m.Intent != nil && m.Intent.Call == c && !m.Intent.Refused
 }
 
-// settle reads the answer to the pending call: ok where it was carried out, hopeless where it will never be. Where the answer
-// says that nothing was done, the intent may be sent again; where there is none, or one that leaves it open, it stays pending.
+// settle reads the answer to the pending call: ok if it was carried out, hopeless if the same call would fail again. If the answer
+// says that nothing was done, the intent may be sent again. Without an answer, or with one that leaves that open, it stays pending.
 func (m *machine) settle(c Call) (a Answer, ok, hopeless bool) {
 	if !m.pending(c) {
 		return a, false, false
@@ -173,7 +173,7 @@ func (m *machine) proposed() {
 	}
 }
 
-// moved ends a rollout that has not begun and whose plan is no longer about what runs.
+// moved ends a rollout that has not begun if the service no longer runs the revision that its plan is for.
 func (m *machine) moved() bool {
 	o := m.w.Observation
 	switch {

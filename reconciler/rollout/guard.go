@@ -12,7 +12,7 @@ const (
 	sickLeast  = 5                // and how many must have, of different causes
 )
 
-// Brakes are what stands between a plan and production. They are the same for all services but for Mode and ModeBy.
+// Brakes are the guards that can keep a plan from production. All but Mode and ModeBy are the same for every service.
 type Brakes struct {
 	Mode     Mode   // of this service, under the ceiling
 	ModeBy   Reason // what set it: mode or tag
@@ -61,7 +61,7 @@ func (b Brakes) modeReason() Reason {
 	return b.ModeBy
 }
 
-// admit is the first reason why a service may not be changed now, or nil: what is wrong, not whose turn it is.
+// admit gives the first reason why the service must not be changed now, or nil. Whose turn it is, turn decides.
 func (b Brakes) admit(r Rollout, o fleet.Observation, now time.Time) *Refusal {
 	if why := b.mayWrite(r); why != nil {
 		return why
@@ -110,8 +110,8 @@ func (b Brakes) fleetSick(r Rollout, now time.Time) *Refusal {
 	return refuse(ReasonSick, nil, "%d of %d services fell sick of different causes in the last %s", n, b.Fleet.Services, human(sickWithin))
 }
 
-// held is why the service waits for a person's reset, or "": a try since the last reset failed, or a fix was taken out again.
-// Whoever took it out, another rollout would be a fight with them.
+// held gives the reason why the service waits for a person's reset, or "": a try since the last reset failed, or a deployment took
+// a fix out again. Another rollout would fight with whoever made that deployment.
 func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 	var own []Rollout
 	for _, r := range b.Known {
@@ -131,7 +131,7 @@ func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 	return ""
 }
 
-// holds reports whether the rollout's end keeps its service from another try: it failed, or somebody took a deployed fix out.
+// holds reports whether the rollout's end keeps its service from another try: it failed, or a deployment of another revision took the fix out.
 func (r Rollout) holds() bool {
 	return r.Outcome == RolledBack || r.Outcome == Failed || r.Outcome == Superseded && r.Arrived
 }

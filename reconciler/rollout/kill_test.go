@@ -29,7 +29,7 @@ func (w *world) ended(t *testing.T) {
 	}
 }
 
-// incident is one service whose agent dies; harm tells whether the fix makes it worse.
+// incident is one service whose agent dies; harm reports whether the fix makes it worse.
 func incident(harm bool) *world {
 	w := newWorld(3, 1)
 	w.worse = harm

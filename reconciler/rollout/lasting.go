@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"strings"
 
 	"taskwarden/reconciler/fleet"
@@ -24,7 +25,7 @@ func (s Subject) lasting(p Plan) *Refusal {
 	case len(f.PauseHooks) > 0:
 		return refuse(ReasonStrategy, f.PauseHooks, "the service's deployments pause for somebody's answer, up to 14 days")
 	case p.Handling == Refuse && p.Owner.State == Owned:
-		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", or(p.Owner.Name, "another tool"))
+		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", cmp.Or(p.Owner.Name, "another tool"))
 	case p.Handling == Refuse && p.Owner.State == UnknownOwner:
 		return refuse(ReasonOwnerUnknown, p.Owner.Evidence, "who owns this service cannot be told")
 	case f.Registration != nil && !(p.Handling == Export && f.Registration.ofLimits()):
@@ -43,11 +44,4 @@ func (s Subject) lasting(p Plan) *Refusal {
 func BaseInactive(base, status string) *Refusal {
 	return refuse(ReasonInactive, []string{"status " + status}, "the running revision %s is %s: ECS does not deploy it again, so there would be no way back to it",
 		fleet.NameOf(base), status)
-}
-
-func or(s, instead string) string {
-	if s == "" {
-		return instead
-	}
-	return s
 }

@@ -98,7 +98,7 @@ func (m *machine) onBase(s Step) {
 	}
 }
 
-// inFlight tells whether any deployment is under way, by the service's list or by its newest service deployment.
+// inFlight reports whether any deployment is under way, by the service's list or by its newest service deployment.
 func (l Look) inFlight() bool { return l.Service.Deploying() || l.Deployment.underWay() }
 
 func (d Deployment) underWay() bool {

@@ -138,13 +138,13 @@ func (r Rollout) clone() Rollout {
 	return r
 }
 
-// Live tells whether the rollout is still on its way.
+// Live reports whether the rollout is still on its way.
 func (r Rollout) Live() bool { return r.Outcome == "" }
 
 // Key is the service it concerns.
 func (r Rollout) Key() fleet.Key { return r.Plan.Key }
 
-// acting tells whether it is between its first write and its soak, or on its way back.
+// acting reports whether it is between its first write and its soak, or on its way back.
 func (r Rollout) acting() bool {
 	return r.Live() && (r.Phase == Registering || r.Phase == Rolling || r.Phase == RollingBack)
 }

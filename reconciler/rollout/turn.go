@@ -32,10 +32,10 @@ func (b Brakes) loadBeside(id string, now time.Time) load {
 	return l
 }
 
-// acts tells whether the rollout counts for maxConcurrent: registering, rolling, rolling back, and the soak of a canary.
+// acts reports whether the rollout counts for maxConcurrent: registering, rolling, rolling back, and the soak of a canary.
 func (r Rollout) acts() bool { return r.acting() || r.Live() && r.Phase == Soaking && r.Canary }
 
-// soaks tells whether it counts for maxSoaking: no canary, and soaking or on the way to it.
+// soaks reports whether it counts for maxSoaking: no canary, and soaking or on the way to it.
 func (r Rollout) soaks() bool {
 	return r.Live() && !r.Canary && (r.Phase == Registering || r.Phase == Rolling || r.Phase == Soaking)
 }
@@ -71,8 +71,8 @@ func standing(rollouts []Rollout) string {
 	return strings.Join(out, "; ")
 }
 
-// turn says whose turn it is: a refusal that waits, or whether the rollout starts as one of its policy's first wave. Starts
-// are decided one after the other, each with the one before among Known.
+// turn decides whether it is the rollout's turn: wait says what it waits for; canary reports whether it starts in its policy's
+// first wave. Starts are decided one after the other, and each one sees the earlier starts in Known.
 func (b Brakes) turn(r Rollout, now time.Time) (canary bool, wait *Refusal) {
 	s, l := b.Settings, b.loadBeside(r.ID, now)
 	proven, trying := b.firstWave(r)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func (m *machine) wasRolledBack(look Look) (why string, back bool) {
 	case since && strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
 		return "ECS rolled it back: " + p.RolloutReason, true
 	case ours && strings.HasPrefix(d.Status, "ROLLBACK"):
-		return "ECS rolled it back: " + or(d.Reason, d.Status), true
+		return "ECS rolled it back: " + cmp.Or(d.Reason, d.Status), true
 	case ours && !d.underWay():
 		return "its deployment is over (" + d.Status + ") and the old revision runs", true
 	case m.Arrived, d.Target == m.Plan.Base && !m.Wrote.IsZero() && d.Started.After(m.Wrote):
@@ -97,10 +98,10 @@ func (m *machine) arrived(look Look, p fleet.Deployment) {
 		m.enter(Soaking, m.now, m.Plan.Soak.Max)
 		m.Message = fmt.Sprintf("deployed; %s", m.Plan.Power)
 	case strings.HasPrefix(d.Status, "ROLLBACK") && d.underWay():
-		m.Message = "ECS rolls it back: " + or(d.Reason, d.Status)
+		m.Message = "ECS rolls it back: " + cmp.Or(d.Reason, d.Status)
 		m.look()
 	case d.Status == "STOPPED", d.Status == "ROLLBACK_FAILED", p.RolloutState == fleet.RolloutFailed:
-		m.conclude(RolledBack, "", "the deployment failed: "+or(d.Reason, or(p.RolloutReason, d.Status)))
+		m.conclude(RolledBack, "", "the deployment failed: "+cmp.Or(d.Reason, cmp.Or(p.RolloutReason, d.Status)))
 	case d.Status == "AWAITING_ACTION":
 		m.Message = "the deployment waits for somebody's answer to a lifecycle hook; without one it is rolled back at " + stamp(m.Deadline)
 		m.look()
@@ -129,7 +130,7 @@ func (m *machine) foreign(look Look, p fleet.Deployment) {
 	}
 }
 
-// carries tells whether the revision is ours or a later one that carries the values.
+// carries reports whether the revision is ours or a later one that carries the values.
 func (r Rollout) carries(revision string) bool {
 	return revision == r.Revision && revision != "" || slices.Contains(r.Carriers, revision)
 }
