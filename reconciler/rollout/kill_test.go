@@ -119,6 +119,15 @@ func TestBrakesHold(t *testing.T) {
 			w.update(w.services[0], w.services[0].register("", broken, w.now))
 		}
 	}
+	hasty := func(w *world) { // a pipeline registers a version that it does not deploy yet, and an approver takes fixes back
+		if s := w.services[0]; w.r.IntN(4) == 0 {
+			s.register("", broken, w.now)
+			s.revs[len(s.revs)-1].image = len(s.revs)
+		}
+		if w.r.IntN(4) == 0 {
+			w.order()
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		lie    lie
@@ -132,6 +141,7 @@ func TestBrakesHold(t *testing.T) {
 		{"deployments under way", lie{deploying: true}, 0, release, "deployed"},
 		{"what was registered", lie{tags: true}, 700, func(*world) {}, "revisions registered"},
 		{"pause", lie{pause: true}, 0, people, "starts while paused"},
+		{"others' newest revisions", lie{foreign: true}, 0, hasty, "covers a revision"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, off := range []bool{false, true} {
