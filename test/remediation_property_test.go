@@ -355,7 +355,7 @@ func (w *witness) happens(e event) {
 		}
 	case "a person takes it back":
 		if all := w.running.Rollouts(fleet.Key{Target: "prod", Cluster: "prod", Service: service}); len(all) > 0 {
-			if _, err := w.running.RollBack(w.t.Context(), all[0].ID, who); err != nil && !errors.Is(err, fleet.ErrConflict) {
+			if _, err := w.running.RollBack(w.t.Context(), all[0].ID, who); err != nil && !errors.Is(err, rollout.ErrConflict) {
 				w.t.Error(err)
 			}
 		}

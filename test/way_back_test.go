@@ -231,7 +231,7 @@ func TestOffStopsWhatIsAutomaticAndNotAnApprover(t *testing.T) {
 			if r.Phase != rollout.RollingBack || !r.Live() || string(r.Reason) != name || r.WaitsSince.IsZero() || len(w.writes("UpdateService")) != 1 {
 				t.Fatalf("%s off: %s %s %s: %s, %d UpdateService", name, r.Phase, r.Outcome, r.Reason, r.Message, len(w.writes("UpdateService")))
 			}
-			if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, rollout.Order{By: "oncall"}); !errors.Is(err, fleet.ErrConflict) {
+			if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, rollout.Order{By: "oncall"}); !errors.Is(err, rollout.ErrConflict) {
 				t.Errorf("%s off: approve: %v", name, err)
 			}
 			if _, err := c.RollBack(t.Context(), r.ID, rollout.Order{By: "oncall"}); err != nil {
@@ -269,12 +269,12 @@ func TestAnApproverTakesAProvenFixBack(t *testing.T) {
 				t.Fatalf("%s %s: %s", r.Phase, r.Outcome, r.Message)
 			}
 			_, err := c.RollBack(t.Context(), r.ID, rollout.Order{By: "oncall", Reason: "latency"})
-			if foreign != errors.Is(err, fleet.ErrConflict) || !foreign && err != nil {
+			if foreign != errors.Is(err, rollout.ErrConflict) || !foreign && err != nil {
 				t.Fatalf("a release is out %t: %v", foreign, err)
 			}
 			time.Sleep(time.Hour)
 			r = rollouts(t, c, 1)[0]
-			audited := slices.ContainsFunc(c.Audit(r.Key()), func(e reconciler.AuditEntry) bool {
+			audited := slices.ContainsFunc(append(c.Audit(r.Key()), c.Refusals(r.Key())...), func(e reconciler.AuditEntry) bool {
 				return e.Action == "rollback" && e.By == "oncall" && e.Refused == foreign
 			})
 			switch {

@@ -278,7 +278,7 @@ func TestARolloutThatHasEndedIsTakenBack(t *testing.T) {
 		s.now = s.now.Add(240 * time.Hour)
 		who.At = s.now
 		for name, runs := range map[string]string{"another revision": otherARN, "the base": baseARN, "not known": ""} {
-			if is, err := RollBackBy(r, runs, who); !errors.Is(err, fleet.ErrConflict) || is.Outcome != o {
+			if is, err := RollBackBy(r, runs, who); !errors.Is(err, ErrConflict) || is.Outcome != o {
 				t.Errorf("%s, %s runs: %s, %v", o, name, state(is), err)
 			}
 		}
@@ -286,7 +286,7 @@ func TestARolloutThatHasEndedIsTakenBack(t *testing.T) {
 		if err != nil || back.Phase != RollingBack || !back.Live() {
 			t.Fatalf("%s: %s, %v", o, state(back), err)
 		}
-		if _, err := RollBackBy(back, newARN, who); !errors.Is(err, fleet.ErrConflict) {
+		if _, err := RollBackBy(back, newARN, who); !errors.Is(err, ErrConflict) {
 			t.Errorf("%s, ordered twice: %v", o, err)
 		}
 		b := &backAccount{runs: newARN}
@@ -307,7 +307,7 @@ func TestARolloutThatHasEndedIsTakenBack(t *testing.T) {
 	}
 	for _, o := range []Outcome{RolledBack, Superseded, Rejected, Expired, Refused, Exported, Adopted} {
 		r := Rollout{ID: "x", Outcome: o, Revision: newARN}
-		if _, err := RollBackBy(r, newARN, who); !errors.Is(err, fleet.ErrConflict) {
+		if _, err := RollBackBy(r, newARN, who); !errors.Is(err, ErrConflict) {
 			t.Errorf("%s: %v", o, err)
 		}
 	}
@@ -319,7 +319,7 @@ func TestAWaitingPlanMakesWay(t *testing.T) {
 	for _, p := range []Phase{Proposed, Approved, Registering, Rolling, Soaking, RollingBack} {
 		waits := underway(s, p)
 		is, err := MakeWay(waits, Rollout{ID: "back"}, Order{By: "oncall", At: s.now})
-		if begun := p != Proposed && p != Approved; errors.Is(err, fleet.ErrConflict) != begun || is.Live() != begun {
+		if begun := p != Proposed && p != Approved; errors.Is(err, ErrConflict) != begun || is.Live() != begun {
 			t.Errorf("%s: %s, %v", p, state(is), err)
 		}
 	}
@@ -369,7 +369,7 @@ func TestAWaitingPlanNamesTheCanary(t *testing.T) {
 		canary.ID, canary.Plan.Key.Service, canary.Canary = "c0ffee", "first", true
 		s.brakes.Known = []Rollout{r, canary}
 		for range 3 {
-			r, _ = Advance(r, World{Observation: s.Observation, Brakes: s.brakes}, s.now)
+			r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now)
 		}
 		for _, want := range []string{"c0ffee", "first", stamp(canary.Soak.From), canary.Plan.Power, stamp(canary.Deadline), "inconclusive, the next service takes its place"} {
 			if !strings.Contains(r.Message, want) {
@@ -380,7 +380,7 @@ func TestAWaitingPlanNamesTheCanary(t *testing.T) {
 		s.now = s.now.Add(10 * time.Minute)
 		s.At = s.now
 		s.brakes.Known[1].Message = "the oldest new task is older now"
-		if r, _ = Advance(r, World{Observation: s.Observation, Brakes: s.brakes}, s.now); r.Message != was.Message || !r.WaitsSince.Equal(was.WaitsSince) {
+		if r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now); r.Message != was.Message || !r.WaitsSince.Equal(was.WaitsSince) {
 			t.Errorf("it changed: %s", r.Message)
 		}
 	}
