@@ -100,7 +100,7 @@ func (f *fake) Reject(_ context.Context, id string, who rollout.Order) (rollout.
 
 func (f *fake) RollBack(_ context.Context, id string, who rollout.Order) (rollout.Rollout, error) {
 	who.At = at
-	return f.order(id, reconciler.AuditEntry{Action: "rollback"}, who, func(r rollout.Rollout) (rollout.Rollout, error) { return rollout.RollBackBy(r, who) })
+	return f.order(id, reconciler.AuditEntry{Action: "rollback"}, who, func(r rollout.Rollout) (rollout.Rollout, error) { return rollout.RollBackBy(r, r.Revision, who) })
 }
 
 func (f *fake) Reset(_ context.Context, key fleet.Key, who rollout.Order) error {

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -57,9 +58,35 @@ func (c *Controller) Reject(ctx context.Context, id string, who rollout.Order) (
 	return c.order(ctx, id, AuditEntry{Action: "reject"}, who, rollout.RejectBy)
 }
 
-// RollBack has a rollout taken back, also while remediation is paused.
+// RollBack has a rollout taken back, also while remediation is paused and under a tag or mode off, and also one that has ended
+// while its revision runs. A rollout of the same service that has not begun ends, so that one is live at a time.
 func (c *Controller) RollBack(ctx context.Context, id string, who rollout.Order) (rollout.Rollout, error) {
-	return c.order(ctx, id, AuditEntry{Action: "rollback"}, who, rollout.RollBackBy)
+	return c.order(ctx, id, AuditEntry{Action: "rollback"}, who, func(r rollout.Rollout, who rollout.Order) (rollout.Rollout, error) {
+		is, err := rollout.RollBackBy(r, c.view.observe(r.Key()).Service.TaskDefinition, who)
+		if err == nil && !r.Live() {
+			err = c.makeWay(ctx, is, who)
+		}
+		return is, err
+	})
+}
+
+// makeWay ends the rollout of the same service that lives, so that back can.
+func (c *Controller) makeWay(ctx context.Context, back rollout.Rollout, who rollout.Order) error {
+	of, _ := c.book.rolloutsOf(back.Key())
+	for _, other := range of {
+		if !other.Live() {
+			continue
+		}
+		is, err := rollout.MakeWay(other, back, who)
+		if err != nil {
+			return err
+		}
+		if err := c.book.WriteRollout(ctx, is, c.o.Remediation.Audit, c.remediation.entry(is, "advance", is.Message)); err != nil {
+			return fmt.Errorf("end the waiting rollout %s: %w", other.ID, err)
+		}
+		c.remediation.announce(other, is)
+	}
+	return nil
 }
 
 // order carries out a person's word on a rollout. Who.At is set here.
@@ -76,7 +103,7 @@ func (c *Controller) order(ctx context.Context, id string, e AuditEntry, who rol
 	if e.Key = was.Key(); e.Hash == "" {
 		e.Hash = was.Plan.Hash
 	}
-	if r.off() {
+	if r.off() && e.Action != "rollback" {
 		return was, c.refused(ctx, e, rollout.Conflict("set remediation.mode to approve", "%s rollout %s: remediation.mode is off", e.Action, id))
 	}
 	is, err := do(was, who)

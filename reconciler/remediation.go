@@ -55,7 +55,8 @@ func newRemediation(c *Controller) *remediation {
 	return &remediation{c: c, o: c.o.Remediation, surveys: map[fleet.Key]survey{}, images: map[imageAsked]imageAnswer{}, tags: map[fleet.Key]modeTag{}, answers: map[string][]rollout.Answer{}, stuck: map[fleet.Key]error{}}
 }
 
-// off tells that no rollout is to be touched: not even one that was begun before.
+// off reports whether nothing is planned and nothing may start. Rollouts that were begun before are still watched, and taken back
+// where an approver orders it.
 func (r *remediation) off() bool { return r.o.Ceiling == "" || r.o.Ceiling == rollout.Off }
 
 // now is a time as it comes back from the store.
@@ -64,11 +65,21 @@ func (r *remediation) now() time.Time { return r.c.now().Round(0).UTC() }
 // want queues a service that may need a visit: a rollout of it lives or was exported, or a policy may match it.
 func (r *remediation) want(key fleet.Key, m Memory, findings []finding.Finding) {
 	if r.off() {
+		if begun(m.Rollouts) {
+			r.queues.of(key.Target).Add(key)
+		}
 		return
 	}
 	if _, ok := current(m.Rollouts, r.now()); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
 		r.queues.of(key.Target).Add(key)
 	}
+}
+
+// begun reports whether one of the rollouts is on its way beyond approval.
+func begun(rollouts []rollout.Rollout) bool {
+	return slices.ContainsFunc(rollouts, func(r rollout.Rollout) bool {
+		return r.Live() && r.Phase != rollout.Proposed && r.Phase != rollout.Approved
+	})
 }
 
 func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool {
@@ -101,7 +112,7 @@ func current(rollouts []rollout.Rollout, now time.Time) (rollout.Rollout, bool) 
 
 // loop visits the services of one target that are queued.
 func (r *remediation) loop(ctx context.Context, t Target) {
-	if r.off() {
+	if t.Deployer == nil { // only where remediation is off
 		return
 	}
 	r.queues.work(ctx, t.Name, func(key fleet.Key) (again bool) {

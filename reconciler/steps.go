@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"taskwarden/reconciler/fleet"
@@ -13,8 +14,11 @@ import (
 // What follows is the one place where the steps of rollouts become calls. Each rollout was committed before; what becomes of
 // a call goes into the visit's answers, for the next Advance.
 
-// take carries out one step, and tells whether it was one that gives the rollout something new.
+// take carries out one step, and reports whether it was one that gives the rollout something new.
 func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) bool {
+	if r.Order != nil && r.Phase == rollout.RollingBack {
+		ctx = v.t.Deployer.Ordered(ctx)
+	}
 	switch s.Call {
 	case rollout.Fresh:
 		return v.takeLook(ctx, r)
@@ -28,8 +32,12 @@ func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) boo
 		v.answer(s.Call, func(a *rollout.Answer) { v.register(ctx, r, s, a) })
 	case rollout.Update:
 		v.answer(s.Call, func(a *rollout.Answer) { v.deploy(ctx, r, s, a) })
+	case rollout.Stop:
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.t.Deployer.StopDeployment(ctx, s.Stops) })
+	case rollout.Reregister:
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.reregister(ctx, s, a) })
 	case rollout.Restore:
-		v.answer(s.Call, func(a *rollout.Answer) { a.Revision, a.Err = v.restore(ctx, s) })
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.restore(ctx, r, s, a) })
 	default: // Record was committed with the rollout
 		return false
 	}
@@ -116,6 +124,9 @@ const stillTrue = 2 * time.Minute
 // deploy points the service at a revision. On the way forward the facts must still hold: a tag may have moved since. Nothing
 // holds up the way back.
 func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
+	if a.Refusal, a.Err = v.wayBack(ctx, r, s); a.Refusal != nil || a.Err != nil {
+		return
+	}
 	if r.Phase == rollout.Rolling {
 		facts, err := v.r.surveyed(ctx, v.t, r.Plan, v.observation, r.Plan.Cures, stillTrue)
 		if err != nil {
@@ -129,6 +140,26 @@ func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a
 	a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision)
 }
 
+// wayBack reads the status of the revision that the service must be able to come back to: the base on the way forward, what is to
+// be deployed on the way back. On the way back nothing but that status holds the call up: where it cannot be read, AWS decides.
+func (v *visit) wayBack(ctx context.Context, r rollout.Rollout, s rollout.Step) (*rollout.Refusal, error) {
+	forward := r.Phase == rollout.Rolling
+	arn := s.Revision
+	if forward {
+		arn = r.Plan.Base
+	}
+	raw, err := v.t.Deployer.RawDefinition(ctx, arn)
+	switch {
+	case err == nil && statusIn(raw) != fleet.RevisionActive:
+		return rollout.BaseInactive(arn, statusIn(raw)), nil
+	case err != nil && forward:
+		return nil, notSent(err)
+	case errors.Is(err, fleet.ErrNotFound):
+		return rollout.BaseInactive(arn, "not described by AWS any more"), nil
+	}
+	return nil, nil
+}
+
 // notSent marks an error from before the write: nothing was done for certain, so it may be tried again at once.
 func notSent(err error) error {
 	if errors.Is(err, fleet.ErrDenied) || errors.Is(err, fleet.ErrTerminal) || errors.Is(err, fleet.ErrNotFound) {
@@ -137,14 +168,14 @@ func notSent(err error) error {
 	return unsent{err}
 }
 
-// unsent is an error from before a write. Its class is that of calls which AWS turned away: they may be sent again.
+// unsent is an error from before a write.
 type unsent struct{ err error }
 
 // Error says that nothing was sent, and why.
 func (u unsent) Error() string { return "nothing was sent: " + u.err.Error() }
 
 // Unwrap gives the class and the error.
-func (u unsent) Unwrap() []error { return []error{fleet.ErrThrottled, u.err} }
+func (u unsent) Unwrap() []error { return []error{fleet.ErrUnsent, u.err} }
 
 // compare holds the new revision, as ECS describes it, against what was sent. One that cannot be read is not known: it is looked
 // for by its tag.
@@ -200,28 +231,107 @@ func (v *visit) findByTag(ctx context.Context, r rollout.Rollout, s rollout.Step
 	}
 }
 
-// restore makes the base's content the family's newest ACTIVE revision, unless it is.
-func (v *visit) restore(ctx context.Context, s rollout.Step) (arn string, err error) {
+// restore makes the base's content the family's newest ACTIVE revision where the newest is one that this rollout registered. What
+// somebody else registered since then is left as it is.
+func (v *visit) restore(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) error {
 	base, err := v.t.Deployer.RawDefinition(ctx, s.Base)
 	if err != nil {
-		return "", notSent(err)
+		return notSent(err)
 	}
-	newest, err := v.t.Deployer.NewestRevisions(ctx, familyOf(s.Base))
+	newest, err := v.newest(ctx, s.Base, 1)
 	if err != nil {
-		return "", notSent(err)
+		return err
 	}
 	if len(newest) > 0 {
-		is, err := v.t.Deployer.RawDefinition(ctx, newest[0])
-		if err != nil {
-			return "", notSent(err)
+		same, err := rollout.SameContent(base, newest[0].raw)
+		if same || err != nil {
+			a.Revision = newest[0].arn
+			return err
 		}
-		if same, err := rollout.SameContent(base, is); same || err != nil {
-			return newest[0], err
+		if newest[0].foreign(r.ID) {
+			a.Foreign = newest[0].arn
+			return nil
 		}
 	}
-	document, err := rollout.Registration(base, nil, s.Tag)
+	return v.registerAgain(ctx, base, s.Tag, a)
+}
+
+// reregister gives an ACTIVE revision with the base's content: the base itself, one of the family that has the content already
+// (an earlier call of this step may have made it), or the content registered again.
+func (v *visit) reregister(ctx context.Context, s rollout.Step, a *rollout.Answer) error {
+	base, err := v.t.Deployer.RawDefinition(ctx, s.Base)
+	switch {
+	case err != nil:
+		return notSent(err)
+	case statusIn(base) == fleet.RevisionActive:
+		a.Revision = s.Base
+		return nil
+	}
+	newest, err := v.newest(ctx, s.Base, familyLooked)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return v.t.Deployer.Register(ctx, document)
+	id := strings.TrimSuffix(s.Tag, "/restore")
+	for _, is := range newest {
+		same, err := rollout.SameContent(base, is.raw)
+		if err != nil {
+			return err
+		}
+		if same {
+			a.Revision = is.arn
+			return nil
+		}
+	}
+	if len(newest) > 0 && newest[0].foreign(id) {
+		a.Foreign = newest[0].arn
+	}
+	return v.registerAgain(ctx, base, s.Tag, a)
+}
+
+// registerAgain registers the content of a revision as the family's newest.
+func (v *visit) registerAgain(ctx context.Context, base []byte, tag string, a *rollout.Answer) error {
+	document, err := rollout.Registration(base, nil, tag)
+	if err != nil {
+		return err
+	}
+	a.Revision, err = v.t.Deployer.Register(ctx, document)
+	return err
+}
+
+// familyLooked is how many of a family's newest ACTIVE revisions are compared with the base: each is one call.
+const familyLooked = 10
+
+// revision is one revision of a family as AWS describes it.
+type revision struct {
+	arn string
+	raw []byte
+}
+
+// foreign reports whether the rollout with that id did not register the revision.
+func (r revision) foreign(id string) bool {
+	tag := tagsIn(r.raw)[rollout.RolloutTag]
+	return tag != id && tag != id+"/restore"
+}
+
+// newest describes the newest ACTIVE revisions of the base's family, newest first. Those that AWS stopped describing meanwhile are
+// left out.
+func (v *visit) newest(ctx context.Context, base string, most int) ([]revision, error) {
+	arns, err := v.t.Deployer.NewestRevisions(ctx, familyOf(base))
+	if err != nil {
+		return nil, notSent(err)
+	}
+	var out []revision
+	for _, arn := range arns {
+		raw, err := v.t.Deployer.RawDefinition(ctx, arn)
+		switch {
+		case errors.Is(err, fleet.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, notSent(err)
+		}
+		if out = append(out, revision{arn, raw}); len(out) == most {
+			break
+		}
+	}
+	return out, nil
 }

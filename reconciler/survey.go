@@ -29,6 +29,10 @@ type Deployer interface {
 	Register(ctx context.Context, document []byte) (arn string, err error)
 	// Deploy points the service at one revision, once, and changes nothing else.
 	Deploy(ctx context.Context, cluster, service, definition string) error
+	// StopDeployment has ECS roll back the service deployment that is under way, once.
+	StopDeployment(ctx context.Context, arn string) error
+	// Ordered marks what is sent with the context as ordered by an approver: it is sent in every mode of remediation.
+	Ordered(ctx context.Context) context.Context
 }
 
 // Registry tells what the tags of images mean now. Without one, no image that is not pinned by digest is known to stay.
@@ -86,7 +90,7 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fl
 	if err != nil {
 		return rollout.Facts{}, err
 	}
-	f := rollout.Facts{Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: r.moving(ctx, t, o, base, fresh, keep)}
+	f := rollout.Facts{Deleted: fresh.Gone, Base: statusIn(raw), Express: fresh.Express, PauseHooks: fresh.PauseHooks, MovingImages: r.moving(ctx, t, o, base, fresh, keep)}
 	document, err := rollout.Registration(raw, p.Set, "plan")
 	refusal, refused := errors.AsType[*rollout.Refusal](err)
 	switch {
@@ -106,6 +110,9 @@ func (r *remediation) survey(ctx context.Context, t Target, p rollout.Plan, o fl
 	f.Owner = rollout.OwnerOf(origin)
 	return f, nil
 }
+
+// statusIn is the status of the revision in a raw answer.
+func statusIn(raw []byte) string { return gjson.GetBytes(raw, "taskDefinition.status").Str }
 
 // tagsIn are the tags of a raw answer.
 func tagsIn(raw []byte) map[string]string {

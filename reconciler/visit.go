@@ -39,6 +39,11 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 	}
 	v.observation = r.c.view.observe(key)
 	v.observation.Definitions = r.c.definitions.known(v.observation, v.memory.Findings)
+	if r.off() {
+		if rollouts, _ := r.c.book.rolloutsOf(key); !begun(rollouts) {
+			return 0, nil
+		}
+	}
 	if err := v.propose(ctx); err != nil {
 		return 0, err
 	}

@@ -88,7 +88,9 @@ func (f *shownWorld) Reject(_ context.Context, id string, who rollout.Order) (ro
 	return f.order("reject", id, who, rollout.RejectBy)
 }
 func (f *shownWorld) RollBack(_ context.Context, id string, who rollout.Order) (rollout.Rollout, error) {
-	return f.order("rollback", id, who, rollout.RollBackBy)
+	return f.order("rollback", id, who, func(r rollout.Rollout, who rollout.Order) (rollout.Rollout, error) {
+		return rollout.RollBackBy(r, r.Revision, who)
+	})
 }
 
 func (f *shownWorld) Reset(_ context.Context, key fleet.Key, who rollout.Order) error {

@@ -30,7 +30,7 @@ func (noAnswer) Timeout() bool { return true }
 var (
 	notFoundCodes = []string{
 		"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException", "ResourceNotFound",
-		"ResourceNotFoundException", "NotFoundException", "NotFound", "RepositoryNotFoundException",
+		"ResourceNotFoundException", "ServiceDeploymentNotFoundException", "NotFoundException", "NotFound", "RepositoryNotFoundException",
 	}
 	conflictCodes = []string{
 		"ConcurrentModificationException", "ConflictException", "OperationAbortedException", "ResourceInUseException",

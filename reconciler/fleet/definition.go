@@ -7,6 +7,10 @@ import (
 	"taskwarden/reconciler/mask"
 )
 
+// RevisionActive is the status of a task definition revision that ECS deploys. INACTIVE ones (deregistered) and those in
+// DELETE_IN_PROGRESS are described, run on where they run, and are not deployed any more.
+const RevisionActive = "ACTIVE"
+
 // Definition is a task definition revision reduced to what is judged. A revision never changes, so one fetched once is
 // kept for ever (under the hash of the AllowList it was reduced with).
 type Definition struct {

@@ -12,6 +12,7 @@ var (
 	ErrThrottled = errors.New("throttled")
 	ErrDenied    = errors.New("denied")
 	ErrTerminal  = errors.New("not to be repeated") // the request itself is wrong; the same one fails again
+	ErrUnsent    = errors.New("nothing was sent")   // what had to be known before a write could not be read
 )
 
 // Fault is one failed AWS call.

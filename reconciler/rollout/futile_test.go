@@ -47,7 +47,7 @@ func TestAFutileApprovalIsRefusedWithTheRemedy(t *testing.T) {
 		"the first wave failed": {func(_ *testing.T, s *scene, r *Rollout) {
 			k := earlier(s, RolledBack, "other")
 			k.Plan = r.Plan
-			k.Plan.Key.Service = "other"
+			k.Plan.Key.Service, k.Wrote = "other", k.Since
 			s.brakes.Known = append(s.brakes.Known, k)
 		}, "first wave", "taskwarden reset"},
 		"another revision runs": {func(_ *testing.T, s *scene, _ *Rollout) { s.Service.TaskDefinition = newARN }, "the plan is for", "approve the plan for the revision that runs"},

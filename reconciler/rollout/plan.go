@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -28,6 +29,8 @@ type Subject struct {
 // but for Owner, whose zero value is unknown.
 type Facts struct {
 	Owner         Owner
+	Deleted       bool     // a fresh look found the service missing, draining or inactive
+	Base          string   // status of the running revision as AWS gives it now: ACTIVE, INACTIVE, DELETE_IN_PROGRESS; "": not asked
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose
@@ -207,7 +210,7 @@ func (p *Plan) foresee(f Facts) {
 func traces(f Facts, ratio float64, central bool) string {
 	keeps := fmt.Sprintf("a ratio of %g keeps %.3g %% of new traces", ratio, 100*ratio)
 	if f.Requests.PerMinute == 0 {
-		return keeps + "; the present rate is unknown (" + or(f.Requests.Unknown, "nobody counted") + "), and a service of little traffic may keep almost none"
+		return keeps + "; the present rate is unknown (" + cmp.Or(f.Requests.Unknown, "nobody counted") + "), and a service of little traffic may keep almost none"
 	}
 	out := fmt.Sprintf("%s: about %s a minute of the %s requests that are counted now", keeps, amount(ratio*f.Requests.PerMinute), amount(f.Requests.PerMinute))
 	if f.InternalOperation != nil && *f.InternalOperation > 0 {

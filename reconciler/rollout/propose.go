@@ -56,7 +56,7 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	return fresh, true
 }
 
-// same tells whether a rollout was refused for that already. Which image moves, and why nobody can tell, is news under the one
+// same reports whether a rollout was refused for that already. Which image moves, and why nobody can tell, is news under the one
 // reason; the other reasons say the same each time, or count what nobody waits for.
 func (r *Refusal) same(was Rollout) bool {
 	return was.Outcome == Refused && was.Reason == r.Reason && (r.Reason != ReasonDrift || was.Message == r.Message)
@@ -98,7 +98,7 @@ func (b Brakes) last(p Plan) (Rollout, bool) {
 	return out, out.ID != ""
 }
 
-// again tells whether a plan that ended so may be made again.
+// again reports whether a plan that ended so may be made again.
 func (b Brakes) again(r Rollout) bool {
 	return slices.Contains([]Outcome{Refused, Expired}, r.Outcome) || r.Since.Before(b.Resets[r.Key().String()])
 }
@@ -119,5 +119,5 @@ func (b Brakes) start(r Rollout, s Subject, now time.Time) *Refusal {
 	if b.Mode != Auto || r.Plan.Handling != Apply {
 		return nil
 	}
-	return b.mayStart(r, s.Observation, now)
+	return b.admit(r, s.Observation, now)
 }

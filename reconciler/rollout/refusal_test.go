@@ -75,7 +75,7 @@ var refusals = []struct {
 	{ReasonOwned, func(s *scene) {
 		s.Facts.Owner = Owner{State: Owned, Name: "stack web", Evidence: []string{"stack web"}}
 	}},
-	{ReasonUnowned, func(s *scene) { s.Facts.Owner = Owner{} }},
+	{ReasonOwnerUnknown, func(s *scene) { s.Facts.Owner = Owner{} }},
 	{ReasonSecrets, func(s *scene) { s.app().Secrets = []string{otel.SamplerArg} }},
 	{ReasonEnvFile, func(s *scene) { s.app().Env, s.app().EnvFiles = s.app().Env[:1], 1 }},
 	{ReasonDuplicate, func(s *scene) { s.app().Env = append(s.app().Env, s.app().Env[1]) }},
@@ -87,6 +87,10 @@ var refusals = []struct {
 	{ReasonLarge, func(s *scene) { s.Facts.Registration = refuse(ReasonLarge, nil, "70000 bytes") }},
 	{ReasonDrift, func(s *scene) { s.Facts.MovingImages = []string{"app"} }},
 	{ReasonShared, func(s *scene) { s.Facts.FamilyUsers = []string{"rule nightly"} }},
+	{ReasonInactive, func(s *scene) { s.Facts.Base = "INACTIVE" }},
+	{ReasonInactive, func(s *scene) { s.Facts.Base = "DELETE_IN_PROGRESS" }},
+	{ReasonDeleted, func(s *scene) { s.Facts.Deleted = true }},
+	{ReasonDeleted, func(s *scene) { s.Service.Status = "DRAINING" }},
 	{ReasonDeploying, func(s *scene) { s.Service.Deployments[0].RolloutState = fleet.RolloutInProgress }},
 	{ReasonWindow, func(s *scene) { s.brakes.Settings.Freezes = []Freeze{{start, start.Add(time.Hour), "a test"}} }},
 	{ReasonPaused, func(s *scene) { s.brakes.Paused = "by oncall" }},
@@ -104,7 +108,7 @@ var refusals = []struct {
 	{ReasonCanary, func(s *scene) {
 		plan, _, _ := Make(s.Subject, s.policy, s.brakes.Settings, s.now)
 		plan.Key.Service = "first"
-		s.brakes.Known = []Rollout{{ID: "old", Plan: plan, Outcome: RolledBack, Canary: true, Since: start.Add(-time.Hour)}}
+		s.brakes.Known = []Rollout{{ID: "old", Plan: plan, Outcome: RolledBack, Canary: true, Wrote: start.Add(-2 * time.Hour), Since: start.Add(-time.Hour)}}
 	}},
 }
 

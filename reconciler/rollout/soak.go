@@ -44,7 +44,7 @@ func (m *machine) decided(o Outcome, message string) {
 }
 
 // replaced looks into a service that no longer runs a revision with the values, by a fresh look: the sweep's may be older.
-// It tells whether the soak goes on.
+// It reports whether the soak goes on.
 func (m *machine) replaced() bool {
 	look, ok := m.w.lookSince(m.w.Observation.At, m.now)
 	p, _ := look.Service.Primary()
@@ -52,11 +52,11 @@ func (m *machine) replaced() bool {
 	case !ok:
 		m.look()
 	case look.Gone:
-		m.end(Superseded, "", "the service is gone", m.now)
+		m.end(Superseded, ReasonDeleted, "the service is gone", m.now)
 	case m.carries(p.TaskDefinition):
 		return true
 	case p.TaskDefinition == m.Plan.Base && !m.Foreign:
-		why, _ := m.takenBack(look)
+		why, _ := m.wasRolledBack(look)
 		m.conclude(RolledBack, "", why)
 	default:
 		m.foreign(look, p)

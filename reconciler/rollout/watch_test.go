@@ -153,7 +153,7 @@ func TestOrders(t *testing.T) {
 		"stale hash":                   func() error { _, err := ApproveBy(r, "0000", who, time.Hour); return err },
 		"no hash":                      func() error { _, err := ApproveBy(r, "", who, time.Hour); return err },
 		"too late":                     func() error { _, err := ApproveBy(r, r.Plan.Hash, Order{At: r.Deadline}, time.Hour); return err },
-		"roll back what did not begin": func() error { _, err := RollBackBy(r, who); return err },
+		"roll back what did not begin": func() error { _, err := RollBackBy(r, "", who); return err },
 		"reject what rolls":            func() error { _, err := RejectBy(underway(s, Rolling), who); return err },
 	} {
 		if err := try(); !errors.Is(err, ErrConflict) {
@@ -183,7 +183,7 @@ func TestPauseAndAnOrder(t *testing.T) {
 	if len(steps) > 0 || waits.Reason != ReasonPaused {
 		t.Errorf("paused, and %s: %v", waits.Message, steps)
 	}
-	ordered, err := RollBackBy(waits, Order{By: "oncall", At: s.now})
+	ordered, err := RollBackBy(waits, "", Order{By: "oncall", At: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
