@@ -82,7 +82,7 @@ func parseAddress(s string) (fleet.Key, bool) {
 
 func isARN(s string) bool { return strings.HasPrefix(s, "arn:") }
 
-// names tells whether every part that want sets is that of k.
+// names reports whether every part that want sets is that of k.
 func names(want, k fleet.Key) bool {
 	return (want.Target == "" || want.Target == k.Target) && (want.Cluster == "" || want.Cluster == k.Cluster) &&
 		(want.Service == "" || want.Service == k.Service)

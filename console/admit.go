@@ -4,21 +4,19 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
+	"taskwarden/contain"
 )
 
 // Token is one bearer token that the API takes, known by its hash only.
 type Token struct {
-	Name    string    // whose it is; may be empty
+	Name    string    // of the person or tool that has it; may be empty
 	Role    string    // viewer or approver: both may read
 	SHA256  string    // of the token, in lowercase hex
 	Expires time.Time // refused from then on; zero: never
@@ -32,7 +30,7 @@ type secret struct {
 	sum []byte
 }
 
-// secrets decodes the hashes. One that is no sha256 matches nothing, and still counts as a token configured.
+// secrets decodes the hashes. One that is no sha256 matches no token, and still counts as configured.
 func secrets(tokens []Token) []secret {
 	var out []secret
 	for _, t := range tokens {
@@ -45,9 +43,9 @@ func secrets(tokens []Token) []secret {
 	return out
 }
 
-// holder is whose token the Authorization header carries, and why it does not open the API, or nil. Every hash is compared,
-// each in constant time, so that timing tells nothing of which came near.
-func holder(header string, tokens []secret, now time.Time) (Token, *problem) {
+// authenticate finds the configured token that the Authorization header carries, and why it does not open the API, or nil.
+// Every hash is compared, each in constant time, so that timing does not show which one came near.
+func authenticate(header string, tokens []secret, now time.Time) (Token, *problem) {
 	scheme, value, _ := strings.Cut(header, " ")
 	value = strings.TrimSpace(value)
 	if !strings.EqualFold(scheme, "Bearer") || value == "" {
@@ -116,7 +114,7 @@ func (a *api) refusal(r *http.Request) *problem {
 	case !protected:
 		return nil
 	case len(a.tokens) > 0:
-		_, p := holder(r.Header.Get("Authorization"), a.tokens, time.Now())
+		_, p := authenticate(r.Header.Get("Authorization"), a.tokens, time.Now())
 		return p
 	case !arrivedOnLoopback(r):
 		return &problem{status: http.StatusForbidden, Code: "tokens_required",
@@ -134,15 +132,15 @@ func (a *api) foreignHost(r *http.Request) *problem {
 		Message: "without tokens this server answers only as localhost, 127.0.0.1 or [::1]"}
 }
 
-// arrivedOnLoopback tells whether the connection came in on a loopback address of this machine, which nobody else can
-// reach. It is a fact of the connection, not of anything the client says.
+// arrivedOnLoopback reports whether the connection came in on a loopback address of this machine, which no other machine can
+// reach. It is a fact of the connection, and the client cannot state it.
 func arrivedOnLoopback(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.IP.IsLoopback()
 }
 
-// loopbackHost tells whether a Host header names this machine by itself. HTTP/1.0 clients may send none; browsers,
-// which is who the check is for, always do.
+// loopbackHost reports whether a Host header names this machine. HTTP/1.0 clients may send none. Browsers, which the check is
+// for, always send one.
 func loopbackHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -169,20 +167,13 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// contain turns a panic into a 500 and one log line.
+// contain turns a panic into a 500.
 func (a *api) contain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p) // the way to drop a connection, known to net/http
-			}
-			if p != nil {
-				a.o.Log.Error("panic contained", zap.String("in", r.Method+" "+r.URL.Path), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-				fail(w, &problem{status: http.StatusInternalServerError, Code: "internal",
-					Message: "a defect in the controller: its log has the details"})
-			}
-		}()
-		next.ServeHTTP(w, r)
+		err := contain.Do(contain.Request, r.Method+" "+r.URL.Path, func() error { next.ServeHTTP(w, r); return nil })
+		if err != nil {
+			fail(w, &problem{status: http.StatusInternalServerError, Code: "internal",
+				Message: "a defect in the controller: its log has the details"})
+		}
 	})
 }

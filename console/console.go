@@ -7,7 +7,8 @@
 // and what they show is counts and the names of targets.
 //
 // Who may operate: an approver's token and nothing else, from no other origin, in JSON, which a web page cannot send across
-// origins unasked. Every attempt is in the audit log, also one that is turned down here.
+// origins unasked. Each order is in the audit log. Each attempt that changed nothing is kept apart from it: bounded in number,
+// for a short time, so that a flood of attempts hides no order.
 package console
 
 import (
@@ -33,7 +34,8 @@ import (
 type Source interface {
 	Operator
 	Findings() []finding.Finding
-	Services() []reconciler.ServiceReport
+	Services() []reconciler.ServiceReport // without their tasks
+	Service(key fleet.Key) (reconciler.ServiceReport, bool)
 	Stops(scope fleet.Key) []reconciler.Recorded
 	Alarms() []reconciler.AlarmReport
 	Targets() []reconciler.TargetReport
@@ -41,12 +43,13 @@ type Source interface {
 	CoverOf(key fleet.Key) []alarm.Cover
 	Rollouts(scope fleet.Key) []rollout.Rollout
 	Rollout(id string) (rollout.Rollout, bool)
-	Audit(scope fleet.Key) []reconciler.AuditEntry // newest first
+	Audit(scope fleet.Key) []reconciler.AuditEntry    // what was done, newest first
+	Refusals(scope fleet.Key) []reconciler.AuditEntry // refused attempts, newest first
 	Paused(target string) (rollout.Order, bool)
 }
 
-// Operator is what people may do. Errors are of class fleet.ErrNotFound or fleet.ErrConflict, and then nothing was changed.
-// Each call audits itself; Refused audits an attempt that was turned down before it.
+// Operator is what people may do. A *rollout.OrderError says that nothing was changed, and why. Each call audits itself; Refused
+// keeps an attempt that was rejected before it came to one.
 type Operator interface {
 	Approve(ctx context.Context, id, hash string, who rollout.Order) (rollout.Rollout, error)
 	Reject(ctx context.Context, id string, who rollout.Order) (rollout.Rollout, error)
@@ -54,7 +57,7 @@ type Operator interface {
 	Reset(ctx context.Context, key fleet.Key, who rollout.Order) error
 	Pause(ctx context.Context, target string, who rollout.Order) error
 	Resume(ctx context.Context, target string, who rollout.Order) error
-	Refused(ctx context.Context, key fleet.Key, action, id, why string, who rollout.Order) error
+	Refused(ctx context.Context, caller reconciler.Caller, e reconciler.AuditEntry) error
 }
 
 // Options is what the API needs.
@@ -69,22 +72,22 @@ type Options struct {
 	Orders   sync.Locker
 	Tokens   []Token             // none: reads on loopback only, and no writes
 	Registry prometheus.Gatherer // what /metrics shows
-	Log      *zap.Logger         // panics, and what could not be written down, once each
+	Log      *zap.Logger         // what could not be written down, once each
 	Version  string              // of the program, for the OpenAPI document
 }
 
-// api is the handler's state. It never changes after New, but for the count of attempts turned down.
+// api is the handler's state. After New only the count of rejected calls changes.
 type api struct {
-	o         Options
-	tokens    []secret
-	openapi   []byte
-	strangers strangers
+	o          Options
+	tokens     []secret
+	openapi    []byte
+	rejections rejections
 }
 
 // New makes the handler of the whole API.
 func New(o Options) http.Handler {
 	a := &api{o: o, tokens: secrets(o.Tokens), openapi: document(o.Version),
-		strangers: strangers{limit: rate.NewLimiter(rate.Every(time.Second), strangersAtOnce)}}
+		rejections: rejections{limit: rate.NewLimiter(rate.Every(time.Second), rejectionsAtOnce)}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", healthz)
 	mux.HandleFunc("/readyz", a.readyz)
@@ -98,19 +101,6 @@ func New(o Options) http.Handler {
 	mux.HandleFunc(rolloutPath+"{id}", a.rollout)
 	mux.HandleFunc(openapiPath, func(w http.ResponseWriter, _ *http.Request) { answerBytes(w, http.StatusOK, a.openapi) })
 	return a.contain(headers(a.admit(mux)))
-}
-
-// Server is an HTTP server for the handler with limits on what a client may hold: time for each part of an exchange,
-// and the size of headers.
-func Server(addr string, h http.Handler) *http.Server {
-	return &http.Server{
-		Addr: addr, Handler: h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
 }
 
 func root(w http.ResponseWriter, _ *http.Request) {

@@ -48,7 +48,7 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := export.Render(found, rollout.Alike(rollout.Groups(src.Rollouts(fleet.Key{})), found), format)
 	switch {
-	case errors.Is(err, fleet.ErrConflict):
+	case errors.Is(err, rollout.ErrConflict):
 		fail(w, &problem{status: http.StatusConflict, Code: "conflict", Message: err.Error(), Phase: string(found.Phase), Outcome: string(found.Outcome)})
 		return
 	case err != nil:
@@ -65,8 +65,8 @@ func exportOperation() object {
 	contents[export.JSON.Media()] = object{"schema": ref("Export")}
 	return object{
 		"summary": "The newest plan of a service in the words of the tool that owns it: the policy's variables with the place, and nothing else of the task definition.",
-		"parameters": []object{serviceAddress, {"name": "format", "in": "query", "description": params["format"].about,
-			"schema": object{"type": "string", "enum": export.Names(), "default": string(export.JSON)}}},
+		"parameters": []object{serviceAddress,
+			queryParam("format", object{"type": "string", "enum": export.Names(), "default": string(export.JSON)})},
 		"responses": object{
 			"200": object{"description": "The snippet.", "content": contents},
 			"404": response("No such service, or nothing was planned for it.", ref("Failure")),

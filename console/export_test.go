@@ -45,6 +45,7 @@ func TestExport(t *testing.T) {
 		says        []string
 	}{
 		{"prod/main/web:export", "boss", 200, "application/json", []string{`"rollout": "export-web"`, `"sameChange": [` + "\n    \"" + api2.String() + `"`, "| jq 'def put"}},
+		{"prod/main/web:export?format=", "boss", 200, "application/json", []string{`"changes"`}},
 		{"web:export?format=json", "boss", 409, "application/json", []string{"ambiguous"}},
 		{"prod/main/web:export?format=cloudformation", "boss", 200, "application/yaml", []string{"# Owner: CloudFormation stack shop; a stack made it", `Value: "0.01" # not set now`, "#   " + api2.String()}},
 		{arn(web) + ":export?format=terraform", "nameless", 200, "text/plain; charset=utf-8", []string{`resource "aws_ecs_task_definition" "web"`}},

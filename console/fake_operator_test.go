@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +19,8 @@ type operated struct {
 	mu       sync.Mutex
 	rollouts map[string]rollout.Rollout
 	audit    []reconciler.AuditEntry // newest first
+	refused  []reconciler.AuditEntry // newest first
+	callers  []reconciler.Caller     // of refused by the API, in order
 	paused   map[string]bool
 	resets   []fleet.Key
 	full     error // of the next write, where the disk is full
@@ -62,9 +63,11 @@ func (f *fake) Audit(fleet.Key) []reconciler.AuditEntry {
 func (f *fake) log(e reconciler.AuditEntry, err error) error {
 	if err != nil {
 		e.Text, e.Refused = err.Error(), true
+		f.refused = slices.Insert(f.refused, 0, e)
+		return err
 	}
 	f.audit = slices.Insert(f.audit, 0, e)
-	return err
+	return nil
 }
 
 func (f *fake) order(id string, e reconciler.AuditEntry, who rollout.Order, do func(rollout.Rollout) (rollout.Rollout, error)) (rollout.Rollout, error) {
@@ -73,7 +76,7 @@ func (f *fake) order(id string, e reconciler.AuditEntry, who rollout.Order, do f
 	e.At, e.By, e.Reason, e.Ticket, e.Rollout = at, who.By, who.Reason, who.Ticket, id
 	was, ok := f.rollouts[id]
 	if !ok {
-		return was, f.log(e, fmt.Errorf("no rollout %q: %w", id, fleet.ErrNotFound))
+		return was, f.log(e, rollout.NotFound("no rollout %q", id))
 	}
 	e.Key = was.Key()
 	is, err := do(was)
@@ -97,7 +100,7 @@ func (f *fake) Reject(_ context.Context, id string, who rollout.Order) (rollout.
 
 func (f *fake) RollBack(_ context.Context, id string, who rollout.Order) (rollout.Rollout, error) {
 	who.At = at
-	return f.order(id, reconciler.AuditEntry{Action: "rollback"}, who, func(r rollout.Rollout) (rollout.Rollout, error) { return rollout.RollBackBy(r, who) })
+	return f.order(id, reconciler.AuditEntry{Action: "rollback"}, who, func(r rollout.Rollout) (rollout.Rollout, error) { return rollout.RollBackBy(r, r.Revision, who) })
 }
 
 func (f *fake) Reset(_ context.Context, key fleet.Key, who rollout.Order) error {
@@ -120,17 +123,24 @@ func (f *fake) pause(action, target string, on bool, who rollout.Order) error {
 	defer f.mu.Unlock()
 	e := reconciler.AuditEntry{At: at, Key: fleet.Key{Target: target}, Action: action, By: who.By, Reason: who.Reason}
 	if target != "" && target != "prod" {
-		return f.log(e, fmt.Errorf("no target %q: %w", target, fleet.ErrNotFound))
+		return f.log(e, rollout.NotFound("no target %q", target))
 	}
 	f.paused[target] = on
 	return f.log(e, nil)
 }
 
-func (f *fake) Refused(_ context.Context, key fleet.Key, action, id, why string, who rollout.Order) error {
+func (f *fake) Refused(_ context.Context, caller reconciler.Caller, e reconciler.AuditEntry) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_ = f.log(reconciler.AuditEntry{At: at, Key: key, Action: action, Rollout: id, By: who.By, Reason: who.Reason, Ticket: who.Ticket}, errors.New(why))
+	e.At, e.Refused = at, true
+	f.refused, f.callers = slices.Insert(f.refused, 0, e), append(f.callers, caller)
 	return f.full
+}
+
+func (f *fake) Refusals(fleet.Key) []reconciler.AuditEntry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.refused)
 }
 
 // remediated has a rollout with every field set, one that waits for a yes, and one that was refused with as little as there can be.
@@ -156,6 +166,7 @@ func remediated() operated {
 		{At: at, Key: web, Rollout: "whole", By: "oncall", Action: "approve", Hash: "00000000000000aa", Reason: "go", Ticket: "OPS-1", Text: "proposed → approved"},
 		{At: at, Key: web, Rollout: "whole", By: "taskwarden", Action: "propose", Text: "plan of policy otel-sampler"},
 		{At: at.Add(-time.Hour), Key: fleet.Key{Target: "prod"}, By: "oncall", Action: "resume", Text: "target prod"},
+	}, refused: []reconciler.AuditEntry{
 		{At: at.Add(-2 * time.Hour), By: "nobody", Action: "pause", Text: "a token is needed", Refused: true},
 	}}
 }

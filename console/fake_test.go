@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,9 +45,23 @@ func (f *fake) Findings() []finding.Finding {
 	}
 	return f.findings
 }
-func (f *fake) Services() []reconciler.ServiceReport { return f.services }
-func (f *fake) Alarms() []reconciler.AlarmReport     { return f.alarms }
-func (f *fake) Targets() []reconciler.TargetReport   { return f.targets }
+func (f *fake) Services() []reconciler.ServiceReport {
+	out := slices.Clone(f.services)
+	for i := range out {
+		out[i].Tasks = nil
+	}
+	return out
+}
+func (f *fake) Service(key fleet.Key) (reconciler.ServiceReport, bool) {
+	for _, s := range f.services {
+		if s.Key == key {
+			return s, true
+		}
+	}
+	return reconciler.ServiceReport{}, false
+}
+func (f *fake) Alarms() []reconciler.AlarmReport   { return f.alarms }
+func (f *fake) Targets() []reconciler.TargetReport { return f.targets }
 
 func (f *fake) HearingOf(x finding.Finding) reconciler.Hearing {
 	switch {

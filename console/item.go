@@ -52,7 +52,7 @@ type Finding struct {
 	Traits    []finding.Trait    `json:"traits,omitempty" jsonschema_description:"Where the tasks that died ran and what they ran, beside those that run now."`
 }
 
-// Open tells whether the finding stands: open, or unknown since it was open.
+// Open reports whether the finding stands: open, or unknown since it was open.
 func (f Finding) Open() bool { return f.Status != string(finding.False) }
 
 func findingOf(f finding.Finding, cause string) Finding {

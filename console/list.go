@@ -53,8 +53,8 @@ var lists = []list{
 		[]string{"limit", "next", "target", "address", "kind"}, alarms.page},
 	{rolloutsPath, "Plans and what became of them, newest first.", Rollout{},
 		[]string{"limit", "next", "target", "cluster", "service", "address", "policy", "phase", "outcome"}, rollouts.page},
-	{apiPath + "audit", "What was planned, said, sent, answered or refused, and by whom, newest first. What concerns every service of a target, or all, is listed for each.", AuditEntry{},
-		[]string{"limit", "next", "target", "cluster", "service", "address", "action"}, audited.page},
+	{apiPath + "audit", "What was planned, said, sent or answered, and by whom, newest first; with refused=true the attempts that were refused. What concerns every service of a target, or all, is listed for each.", AuditEntry{},
+		[]string{"limit", "next", "target", "cluster", "service", "address", "action", "refused"}, audited.page},
 	{apiPath + "targets", "How well each target is seen, by name.", Target{}, []string{"limit", "next", "target"}, targets.page},
 }
 
@@ -188,7 +188,7 @@ var alarms = collection[reconciler.AlarmReport]{
 	show: func(a reconciler.AlarmReport) any { return alarmOf(a) },
 }
 
-// watches tells whether an alarm is on the service, or on all of its cluster or target.
+// watches reports whether an alarm is on the service, or on all of its cluster or target.
 func watches(a reconciler.AlarmReport, k fleet.Key) bool {
 	return (a.Cluster == "" || a.Cluster == k.Cluster) && (a.Service == "" || a.Service == k.Service)
 }
@@ -244,7 +244,12 @@ var rollouts = collection[grouped]{
 }
 
 var audited = collection[numbered]{
-	read: func(src Source, _ query) []numbered { return number(src.Audit(fleet.Key{})) },
+	read: func(src Source, q query) []numbered {
+		if q.Get("refused") == "true" {
+			return number(src.Refusals(fleet.Key{}))
+		}
+		return number(src.Audit(fleet.Key{}))
+	},
 	keep: func(q query, e numbered) bool {
 		return (q.covers(e.Key) || names(e.Key, q.asked())) && q.is("action", e.Action)
 	},

@@ -25,7 +25,7 @@ func TestListsAreAsWritten(t *testing.T) {
 	for name, path := range map[string]string{
 		"services.json": "/api/v1/services", "findings.json": "/api/v1/findings?status=all", "stops.json": "/api/v1/stops", "causes.json": "/api/v1/causes?type=SidecarCrash",
 		"alarms.json": "/api/v1/alarms", "targets.json": "/api/v1/targets", "service.json": "/api/v1/services/prod/main/web",
-		"readyz.json": "/readyz", "rollouts.json": "/api/v1/rollouts", "rollout.json": "/api/v1/rollouts/whole", "audit.json": "/api/v1/audit", "service-gone.json": "/api/v1/services/gone",
+		"readyz.json": "/readyz", "rollouts.json": "/api/v1/rollouts", "rollout.json": "/api/v1/rollouts/whole", "audit.json": "/api/v1/audit", "audit-refused.json": "/api/v1/audit?refused=true", "service-gone.json": "/api/v1/services/gone",
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, header, body := ask(t, s, path)
@@ -117,7 +117,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{"/api/v1/findings?limit=1001", "bad_request", "1 to 1000", 400},
 		{"/api/v1/findings?limit=x", "bad_request", `"limit"`, 400},
 		{"/api/v1/findings?limit=1&limit=2", "bad_request", "more than once", 400},
-		{"/api/v1/findings?target=", "bad_request", "is empty", 400},
+		{"/api/v1/findings?limit=1&limit=&limit=2", "bad_request", "more than once", 400},
+		{"/api/v1/findings?severty=", "bad_request", `"severty"`, 400},
 		{"/api/v1/findings?a=%zz", "bad_request", "cannot be read", 400},
 		{"/api/v1/findings?next=" + cursor("/api/v1/stops", "a"), "bad_request", "begin again", 400},
 		{"/api/v1/findings?next=%21", "bad_request", "begin again", 400},
@@ -276,4 +277,25 @@ func FuzzQuery(f *testing.F) {
 func newForFuzz() http.Handler {
 	var t testing.T
 	return handler(&t, world())
+}
+
+// A parameter with an empty value is one left out, in every list.
+func TestAnEmptyParameterIsOneLeftOut(t *testing.T) {
+	s := serve(t, world())
+	for _, l := range lists {
+		_, _, whole := ask(t, s, l.path)
+		all := l.path + "?"
+		for _, name := range l.params {
+			all += name + "=&"
+			if status, _, body := ask(t, s, l.path+"?"+name+"="); status != 200 || body != whole {
+				t.Errorf("%s?%s=: %d\n%.300s\nwant\n%.300s", l.path, name, status, body, whole)
+			}
+		}
+		if status, _, body := ask(t, s, all); status != 200 || body != whole {
+			t.Errorf("%s: %d %.300s", all, status, body)
+		}
+	}
+	if status, _, body := ask(t, s, "/api/v1/stops?limit=&limit=1&since="); status != 200 || len(words(t, body)) != 1 {
+		t.Errorf("an empty one beside a given one: %d %s", status, body)
+	}
 }

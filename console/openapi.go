@@ -142,7 +142,7 @@ func guardedWrite(op object) object {
 func listOperation(l list, item string) object {
 	var ps []object
 	for _, name := range l.params {
-		ps = append(ps, object{"name": name, "in": "query", "description": params[name].about, "schema": paramSchema(name)})
+		ps = append(ps, queryParam(name, paramSchema(name)))
 	}
 	answered := object{"type": "object", "required": []string{"items"}, "properties": object{
 		"items": object{"type": "array", "items": ref(item)},
@@ -160,7 +160,12 @@ func paramSchema(name string) object {
 	case len(p.enum) > 0:
 		return object{"type": "string", "enum": p.enum}
 	}
-	return object{"type": "string", "minLength": 1}
+	return object{"type": "string"}
+}
+
+// queryParam is one query parameter. An empty value is the same as leaving the parameter out.
+func queryParam(name string, schema object) object {
+	return object{"name": name, "in": "query", "description": params[name].about, "allowEmptyValue": true, "schema": schema}
 }
 
 // guarded adds what every path under /api/v1 has: the token, and the answers that are not the one asked for.

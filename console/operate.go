@@ -12,16 +12,18 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"taskwarden/reconciler"
 )
 
 const (
 	bodyLimit = 64 << 10
-	wordLimit = 1000 // characters of one text in a body
-	nobody    = "nobody"
+	wordLimit = 1000     // characters of one text in a body
+	nobody    = "nobody" // the audit log's name for a caller without a token that is known
 )
 
-// operate carries out an operation for an approver, and turns everybody else down. What was read whole is carried out and
-// audited even where the client goes away.
+// operate carries out an operation for an approver and rejects every other caller. An order that was read whole is carried out
+// and audited even where the client goes away.
 func (a *api) operate(w http.ResponseWriter, r *http.Request, op operation, subject string) {
 	if r.Method != http.MethodPost {
 		deny(w, &problem{status: http.StatusMethodNotAllowed, Code: "method_not_allowed", allow: http.MethodPost,
@@ -29,60 +31,70 @@ func (a *api) operate(w http.ResponseWriter, r *http.Request, op operation, subj
 		return
 	}
 	o := order{subject: subject}
-	var denied, p *problem
-	if o.who.By, denied = a.approver(r); denied == nil {
-		p = o.read(w, r, op) // before the lock: a client may be slow
+	var p *problem
+	if o.who.By, p = a.approver(r); p != nil {
+		deny(w, a.auditRejection(context.WithoutCancel(r.Context()), r, op, o, p))
+		return
 	}
+	p = o.read(w, r, op) // before the lock: a client may be slow
+	done, p := a.carryOut(context.WithoutCancel(r.Context()), op, o, p)
+	if p != nil { // after the lock: a client may be slow to read, too
+		deny(w, p)
+		return
+	}
+	answer(w, http.StatusOK, done)
+}
+
+// carryOut does what the order says, unless it could not be read. It alone holds Orders, and writes nothing to the client.
+func (a *api) carryOut(ctx context.Context, op operation, o order, unread *problem) (any, *problem) {
 	if a.o.Orders != nil {
 		a.o.Orders.Lock()
 		defer a.o.Orders.Unlock()
 	}
 	src := a.o.Source()
 	if src == nil {
-		fail(w, a.absent())
-		return
+		return nil, a.absent()
 	}
-	if denied == nil && p == nil && strings.Contains(op.path, "{address}") {
-		o.key, p = resolve(src, subject)
+	p := unread
+	if p == nil && strings.Contains(op.path, "{address}") {
+		o.key, p = resolve(src, o.subject)
 	}
-	ctx := context.WithoutCancel(r.Context())
-	switch {
-	case denied != nil:
-		deny(w, a.stranger(ctx, src, r, op, o, denied))
-		return
-	case p != nil:
-		a.note(ctx, src, op, o, p.Message)
-		deny(w, p)
-		return
+	if p != nil {
+		a.note(ctx, src, op, o, reconciler.ByApprover, p.Message)
+		return nil, p
 	}
 	done, err := op.do(ctx, src, o)
 	if err != nil {
-		fail(w, a.failed(src, op, o, err))
-		return
+		return nil, a.failed(src, op, o, err)
 	}
-	answer(w, http.StatusOK, done)
+	return done, nil
 }
 
-// approver gives the name of the approver whose request it is, or why it is none's. A name is there where a token was known.
+// approver authenticates the request and returns the token's name. If the request is rejected, the name is still set when the
+// token was recognized.
 func (a *api) approver(r *http.Request) (string, *problem) {
 	if p := a.foreignHost(r); p != nil {
 		return nobody, p
 	}
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
-		return nobody, &problem{status: http.StatusForbidden, Code: "cross_origin", Message: "a page of another origin may not operate this controller"}
+		return nobody, &problem{status: http.StatusForbidden, Code: "cross_origin",
+			Message: "a page of another origin may not operate this controller"}
 	}
 	if len(a.tokens) == 0 {
-		return nobody, &problem{status: http.StatusForbidden, Code: "tokens_required", Message: "this needs an approver's token, and none is configured: " +
-			"put {name: NAME, role: approver, sha256: HASH} into server.tokens and restart; 'openssl rand -hex 32' makes a token, and 'printf %s TOKEN | sha256sum' its hash"}
+		return nobody, &problem{status: http.StatusForbidden, Code: "tokens_required",
+			Message: "this needs an approver's token, and none is configured: " +
+				"put {name: NAME, role: approver, sha256: HASH} into server.tokens and restart; " +
+				"'openssl rand -hex 32' makes a token, and 'printf %s TOKEN | sha256sum' its hash"}
 	}
-	t, p := holder(r.Header.Get("Authorization"), a.tokens, time.Now())
+	t, p := authenticate(r.Header.Get("Authorization"), a.tokens, time.Now())
 	if p == nil && t.Role != "approver" {
-		p = &problem{status: http.StatusForbidden, Code: "forbidden", Message: "the token's role is " + t.Role + ": this needs one of role approver"}
+		p = &problem{status: http.StatusForbidden, Code: "forbidden",
+			Message: "the token's role is " + t.Role + ": this needs one of role approver"}
 	}
 	return nameOf(t), p
 }
 
-// nameOf is the name of a token, or what tells it from others where it has none.
+// nameOf is the name of a token; where it has none, the beginning of its hash.
 func nameOf(t Token) string {
 	switch {
 	case t.Name != "":

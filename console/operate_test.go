@@ -79,11 +79,14 @@ func TestNobodyButAnApproverOperates(t *testing.T) {
 				t.Errorf("%s: %s: %d %s", name, path, status, body)
 			}
 			unchanged(t, name+" "+path, f)
-			if len(f.audit) != len(was.audit)+1 || f.audit[0].By != tc.by || !f.audit[0].Refused || f.audit[0].Action != path[strings.LastIndex(path, ":")+1:] {
-				t.Errorf("%s: %s: the audit log begins %+v", name, path, f.audit[0])
+			if len(f.audit) != len(was.audit) || len(f.refused) != len(was.refused)+1 || f.refused[0].By != tc.by || f.refused[0].Action != path[strings.LastIndex(path, ":")+1:] {
+				t.Errorf("%s: %s: %d audit entries, refused %+v", name, path, len(f.audit), f.refused[0])
 			}
-			if strings.HasPrefix(path, "rollouts") && f.audit[0].Key != web || strings.HasPrefix(path, "services") && f.audit[0].Key != web {
-				t.Errorf("%s: %s: audited of %v", name, path, f.audit[0].Key)
+			if (strings.HasPrefix(path, "rollouts") || strings.HasPrefix(path, "services")) && f.refused[0].Key != web {
+				t.Errorf("%s: %s: refused of %v", name, path, f.refused[0].Key)
+			}
+			if want := map[bool]reconciler.Caller{true: reconciler.ByApprover, false: reconciler.ByStranger}[tc.code == "json_only"]; f.callers[0] != want {
+				t.Errorf("%s: %s: kept among those of a %s, want %s", name, path, f.callers[0], want)
 			}
 		}
 	}
@@ -108,7 +111,7 @@ func TestWithoutTokensNobodyOperates(t *testing.T) {
 	r.Header.Set("Origin", "http://evil.example")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, arrived(r, "127.0.0.1"))
-	if w.Code != 403 || !strings.Contains(w.Body.String(), "host_not_allowed") || len(f.audit) != len(remediated().audit)+2 {
+	if w.Code != 403 || !strings.Contains(w.Body.String(), "host_not_allowed") || len(f.refused) != len(remediated().refused)+2 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	unchanged(t, "without tokens", f)
@@ -177,12 +180,12 @@ func TestWhatChangesNothingSaysWhereItStands(t *testing.T) {
 		f := world()
 		status, got, body := post(handler(t, f, people...), attempt{path: tc.path, token: "boss", body: tc.body})
 		if status != tc.status || got.Error == nil || got.Error.Code != tc.code || !strings.Contains(got.Error.Message, tc.says) ||
-			got.Error.Phase != tc.phase || got.Error.Outcome != tc.outcome || strings.HasSuffix(got.Error.Message, ": conflict") {
+			got.Error.Phase != tc.phase || got.Error.Outcome != tc.outcome || strings.Contains(got.Error.Message, rollout.ErrConflict.Error()) {
 			t.Errorf("%s %.60s: %d %.300s", tc.path, tc.body, status, body)
 		}
 		unchanged(t, tc.path, f)
-		if len(f.audit) != len(remediated().audit)+1 || f.audit[0].By != "oncall" || !f.audit[0].Refused || len(f.audit[0].Reason) > 4*wordLimit {
-			t.Errorf("%s: the audit log begins %.300s", tc.path, fmt.Sprint(f.audit[0]))
+		if len(f.audit) != len(remediated().audit) || len(f.refused) != len(remediated().refused)+1 || f.refused[0].By != "oncall" || len(f.refused[0].Reason) > 4*wordLimit {
+			t.Errorf("%s: refused %.300s", tc.path, fmt.Sprint(f.refused[0]))
 		}
 	}
 }
@@ -198,16 +201,16 @@ func TestASecondApprovalChangesNothing(t *testing.T) {
 	}
 }
 
-// TestStrangersCannotFloodTheAuditLog: a bound of entries, the count of the rest in the next one, and no yes under any flood.
-func TestStrangersCannotFloodTheAuditLog(t *testing.T) {
+// A flood of rejected calls writes a bounded number of entries, none of them into the audit log, and approves nothing.
+func TestAFloodOfRejectedCallsIsBounded(t *testing.T) {
 	f := world()
 	h := handler(t, f, people...)
 	turned := map[int]int{}
-	for range 10 * strangersAtOnce {
+	for range 10 * rejectionsAtOnce {
 		status, _, _ := post(h, attempt{path: "rollouts/asks:approve", token: "guess", body: yes})
 		turned[status]++
 	}
-	if n := len(f.audit); n > 2*strangersAtOnce || turned[429] == 0 || turned[401]+turned[429] != 10*strangersAtOnce {
+	if n := len(f.refused); n > 2*rejectionsAtOnce || len(f.audit) != len(remediated().audit) || turned[429] == 0 || turned[401]+turned[429] != 10*rejectionsAtOnce {
 		t.Errorf("%d entries, answers %v", n, turned)
 	}
 	unchanged(t, "a flood", f)
@@ -233,8 +236,9 @@ func TestRolloutsAndAuditAreListed(t *testing.T) {
 	for path, want := range map[string][]string{
 		"rollouts": {"asks", "no", "whole"}, "rollouts?phase=soaking": {"whole"}, "rollouts?outcome=refused": {"no"}, "rollouts?phase=proposed": {"asks"},
 		"rollouts?address=prod/main/web": {"asks", "whole"}, "rollouts?policy=nope": nil, "rollouts?target=test": {"no"},
-		"audit": {"approve", "propose", "resume", "pause"}, "audit?address=prod/main/web": {"approve", "propose", "resume", "pause"},
-		"audit?address=test/main/web": {"pause"}, "audit?action=approve": {"approve"}, "audit?target=prod&limit=2": {"approve", "propose"},
+		"audit": {"approve", "propose", "resume"}, "audit?address=prod/main/web": {"approve", "propose", "resume"}, "audit?refused=false": {"approve", "propose", "resume"},
+		"audit?refused=true": {"pause"}, "audit?refused=true&address=test/main/web": {"pause"}, "audit?refused=true&action=approve": nil,
+		"audit?address=test/main/web": nil, "audit?action=approve": {"approve"}, "audit?target=prod&limit=2": {"approve", "propose"},
 	} {
 		_, _, body := ask(t, s, apiPath+path)
 		var got struct{ Items []struct{ ID, Action string } }
@@ -271,7 +275,7 @@ func TestRolloutsAndAuditAreListed(t *testing.T) {
 			path = apiPath + "audit?limit=2&next=" + page.Next
 		}
 	}
-	if want := "step 7,step 6,step 5,step 4,step 3,step 2,step 1,approve,propose,resume,pause"; strings.Join(got, ",") != want {
+	if want := "step 7,step 6,step 5,step 4,step 3,step 2,step 1,approve,propose,resume"; strings.Join(got, ",") != want {
 		t.Errorf("%q", got)
 	}
 }

@@ -59,7 +59,7 @@ var operations = []operation{
 		func(ctx context.Context, src Source, o order) (any, error) {
 			return shown(src.Reject(ctx, o.subject, o.who))
 		}},
-	{"rollouts/{id}:rollback", "Have a rollout taken back, also while remediation is paused.", []string{"reason", "ticket"}, "RolloutDetail",
+	{"rollouts/{id}:rollback", "Have a rollout taken back, also one that has ended while its revision runs; works while paused and under a tag or mode off.", []string{"reason", "ticket"}, "RolloutDetail",
 		func(ctx context.Context, src Source, o order) (any, error) {
 			return shown(src.RollBack(ctx, o.subject, o.who))
 		}},

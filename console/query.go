@@ -31,19 +31,21 @@ type param struct {
 
 // params are all query parameters; a list names those it takes.
 var params = map[string]param{
-	"limit":    {about: "Items to answer at most, 1 to 1000; 100 if left out.", read: readLimit},
-	"next":     {about: "The next of the page before; opaque.", read: readNext},
-	"target":   {about: "Only items of this target."},
-	"cluster":  {about: "Only items of clusters of this name."},
-	"service":  {about: "Only items of services of this name."},
-	"address":  {about: "Only items of one service: [target/]cluster/service, service alone where unique, or its ARN."},
-	"type":     {about: "Only findings of this type."},
-	"cause":    {about: "Only findings of this cause, by its causeId."},
-	"kind":     {about: "Only alarms of this kind."},
-	"policy":   {about: "Only rollouts of this policy."},
-	"phase":    {about: "Only rollouts that are on their way in this phase."},
-	"outcome":  {about: "Only rollouts that ended so."},
-	"action":   {about: "Only audit entries of this action, as approve."},
+	"limit":   {about: "Items to answer at most, 1 to 1000; 100 if left out.", read: readLimit},
+	"next":    {about: "The next of the page before; opaque.", read: readNext},
+	"target":  {about: "Only items of this target."},
+	"cluster": {about: "Only items of clusters of this name."},
+	"service": {about: "Only items of services of this name."},
+	"address": {about: "Only items of one service: [target/]cluster/service, service alone where unique, or its ARN."},
+	"type":    {about: "Only findings of this type."},
+	"cause":   {about: "Only findings of this cause, by its causeId."},
+	"kind":    {about: "Only alarms of this kind."},
+	"policy":  {about: "Only rollouts of this policy."},
+	"phase":   {about: "Only rollouts that are on their way in this phase."},
+	"outcome": {about: "Only rollouts that ended so."},
+	"action":  {about: "Only audit entries of this action, as approve."},
+	"refused": {about: "true: the attempts that were refused and changed nothing; the newest are kept, for a few days. false (if left out): what was done.",
+		enum: []string{"true", "false"}},
 	"format":   {about: "Language of the snippet; json if left out.", enum: export.Names()},
 	"severity": {about: "Only findings of this severity.", enum: []string{"info", "warning", "critical"}},
 	"status":   {about: "open (if left out): findings that are open or unknown. all: closed ones too.", enum: []string{"open", "all"}},
@@ -61,8 +63,8 @@ type query struct {
 	address fleet.Key // resolved; zero: any
 }
 
-// parse reads the query of a request that takes the named parameters. A parameter that is unknown, repeated or
-// impossible is a problem that names it.
+// parse reads the query of a request that takes the named parameters. A parameter with an empty value is one left out (CONTRACT
+// section 6). One that is unknown, repeated or impossible is a problem that names it.
 func parse(r *http.Request, takes []string) (query, *problem) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -73,7 +75,13 @@ func parse(r *http.Request, takes []string) (query, *problem) {
 		if !slices.Contains(takes, name) {
 			return q, badRequest("unknown query parameter " + quoted(name) + ": " + takesOnly(takes))
 		}
-		if len(values[name]) > 1 {
+		values[name] = slices.DeleteFunc(values[name], func(value string) bool { return value == "" })
+		switch len(values[name]) {
+		case 0:
+			delete(values, name)
+			continue
+		case 1:
+		default:
 			return q, badRequest("query parameter " + quoted(name) + " is given more than once")
 		}
 		if err := q.take(params[name], values.Get(name)); err != nil {
@@ -85,8 +93,6 @@ func parse(r *http.Request, takes []string) (query, *problem) {
 
 func (q *query) take(p param, value string) error {
 	switch {
-	case value == "":
-		return errors.New("is empty: give a value, or leave it out")
 	case len(p.enum) > 0 && !slices.Contains(p.enum, value):
 		return fmt.Errorf("%s is not one of %s", quoted(value), oneOf(p.enum))
 	case p.read != nil:
@@ -147,7 +153,7 @@ func readNext(q *query, value string) error {
 	return nil
 }
 
-// covers tells whether an item of the key is asked for.
+// covers reports whether an item of the key is asked for.
 func (q query) covers(k fleet.Key) bool {
 	return names(q.named(), k) && (q.address == fleet.Key{} || q.address == k)
 }
@@ -164,7 +170,7 @@ func (q query) named() fleet.Key {
 	return fleet.Key{Target: q.Get("target"), Cluster: q.Get("cluster"), Service: q.Get("service")}
 }
 
-// is tells whether a filter lets a value pass; one that is not given lets all.
+// is reports whether a filter lets a value pass; one that is not given lets all pass.
 func (q query) is(name, value string) bool {
 	want := q.Get(name)
 	return want == "" || want == value

@@ -26,6 +26,7 @@ type Rollout struct {
 	NewRevision  string     `json:"newRevision" jsonschema_description:"ARN of the task definition it registered; empty: none yet."`
 	CreatedAt    *time.Time `json:"createdAt,omitempty" jsonschema_description:"When it was planned."`
 	Since        *time.Time `json:"since,omitempty" jsonschema_description:"When the phase, or the outcome, began."`
+	WaitsSince   *time.Time `json:"waitsSince,omitempty" jsonschema_description:"Since when reason holds it up; left out: nothing does."`
 	Deadline     *time.Time `json:"deadline,omitempty" jsonschema_description:"When the phase ends by itself; left out: it has an outcome."`
 	Table        *Table     `json:"table,omitempty" jsonschema_description:"Before and after the change; left out: nothing was deployed, or nothing is known yet."`
 	SameChange   int        `json:"sameChange,omitempty" jsonschema_description:"How many other services are exported with the same change of the same owner, or wait for approval with the same change of the same policy; left out: none."`
@@ -107,20 +108,20 @@ type Word struct {
 type AuditEntry struct {
 	Place
 	At      *time.Time `json:"at,omitempty" jsonschema_description:"When."`
-	By      string     `json:"by" jsonschema_description:"Name of the token, or taskwarden; nobody where no token, or an unknown one, was sent."`
-	Action  string     `json:"action" jsonschema_description:"As propose, approve, reject, rollback, reset, pause, resume. New ones may appear."`
+	By      string     `json:"by" jsonschema_description:"Name of the token; taskwarden for the controller, configuration for a change of its file, nobody where no token or an unknown one was sent."`
+	Action  string     `json:"action" jsonschema_description:"As propose, approve, reject, rollback, reset, pause, resume, raise, lower. New ones may appear."`
 	Rollout string     `json:"rollout,omitempty" jsonschema_description:"Id of the rollout; left out: it is about none."`
 	Hash    string     `json:"hash,omitempty" jsonschema_description:"Of the plan; with approve what the person gave."`
 	Reason  string     `json:"reason,omitempty" jsonschema_description:"As a person gave it."`
 	Ticket  string     `json:"ticket,omitempty" jsonschema_description:"As a person gave it."`
 	Text    string     `json:"text" jsonschema_description:"What came of it."`
-	Refused bool       `json:"refused" jsonschema_description:"Nothing was changed."`
+	Refused bool       `json:"refused" jsonschema_description:"A refused attempt: nothing was changed. Listed with refused=true alone."`
 }
 
 func rolloutOf(r rollout.Rollout) Rollout {
 	out := Rollout{Place: placeOf(r.Key()), ID: r.ID, Policy: r.Plan.Policy, Phase: string(r.Phase), Outcome: string(r.Outcome), Reason: string(r.Reason),
 		Message: r.Message, Remedy: r.Remedy, PlanHash: r.Plan.Hash, Changes: []Change{}, BaseRevision: r.Plan.Base, NewRevision: r.Revision,
-		CreatedAt: moment(r.CreatedAt), Since: moment(r.Since), Table: comparison(r.Soak.Table)}
+		CreatedAt: moment(r.CreatedAt), Since: moment(r.Since), WaitsSince: moment(r.WaitsSince), Table: comparison(r.Soak.Table)}
 	for _, c := range r.Plan.Changes {
 		out.Changes = append(out.Changes, Change(c))
 	}

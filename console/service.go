@@ -67,7 +67,7 @@ type ServiceDetail struct {
 	Stops        []Stop       `json:"stops" jsonschema_description:"The newest recorded stops, newest first."`
 }
 
-// Told is whether an alarm tells of one failure of a service.
+// Told reports whether an alarm notifies of one failure of a service.
 type Told struct {
 	Failure string `json:"failure" jsonschema_description:"As silent-churn, no-running-task or unhealthy-targets."`
 	Tells   string `json:"tells" jsonschema:"enum=yes,enum=no,enum=unknown" jsonschema_description:"Whether some alarm would tell, and reach somebody."`
@@ -143,11 +143,9 @@ func detailOf(src Source, key fleet.Key) ServiceDetail {
 	d := ServiceDetail{Deployments: []Deployment{}, Tasks: []Task{}, OpenFindings: []Finding{}, Coverage: toldOf(src.CoverOf(key)), Rollouts: []Rollout{}, Stops: []Stop{}}
 	d.Service = Service{Place: placeOf(key), Findings: []string{}, Reason: "NotInView",
 		Message: "no service of this address is in view: what is listed was recorded earlier"}
-	for _, s := range src.Services() {
-		if s.Key == key {
-			d.Service = serviceOf(s)
-			d.Deployments, d.Tasks = deploymentsOf(s.Service), tasksOf(s.Tasks)
-		}
+	if s, ok := src.Service(key); ok {
+		d.Service = serviceOf(s)
+		d.Deployments, d.Tasks = deploymentsOf(s.Service), tasksOf(s.Tasks)
 	}
 	for _, f := range identify(src) {
 		if f.Key == key && f.Open() {

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -19,12 +20,14 @@ import (
 // errPlanOnly is what the writer of mode plan answers.
 var errPlanOnly = errors.New("alarms.mode is plan: nothing is written")
 
-// planner is the writer that refuses: the same code runs in mode plan and in mode ensure.
-type planner struct{}
+// dryRunWriter refuses every write: so the same code runs in mode plan and in mode ensure.
+type dryRunWriter struct{}
 
-func (planner) PutAlarm(context.Context, alarm.Spec, map[string]string) error { return errPlanOnly }
-func (planner) TagAlarm(context.Context, string, map[string]string) error     { return errPlanOnly }
-func (planner) DeleteAlarm(context.Context, string, string, string) error     { return errPlanOnly }
+func (dryRunWriter) PutAlarm(context.Context, alarm.Spec, *alarm.Have, map[string]string) error {
+	return errPlanOnly
+}
+func (dryRunWriter) TagAlarm(context.Context, string, map[string]string) error { return errPlanOnly }
+func (dryRunWriter) DeleteAlarm(context.Context, string, string, string) error { return errPlanOnly }
 
 // homeAlarms stands for the controller's own account among the targets' alarm audits.
 const homeAlarms = ""
@@ -117,46 +120,56 @@ func (a *audits) set(target string, is audit) []alarm.Row {
 
 // auditLoop looks at a target's alarms whenever that is due. A look that failed, or that wrote something, is taken again.
 func (c *Controller) auditLoop(ctx context.Context, target string, cw CloudWatch, reason, message string) {
-	c.audits.queues.work(target, func(string) (again bool) {
-		err := c.fence("alarms of "+target, func() (err error) {
-			again, err = c.keepAlarms(ctx, cw, target)
-			return err
+	c.audits.queues.work(ctx, target, func(string) (again bool) {
+		return c.attempt(contain.Alarms, target, target, func() (again bool, err error) {
+			err = contain.Do(contain.Alarms, target, func() (err error) {
+				again, err = c.lookAtAlarms(ctx, cw, target)
+				return err
+			})
+			if ctx.Err() != nil {
+				return false, err
+			}
+			c.lookedAtAlarms(target, reason, message, err)
+			return again || err != nil, err
 		})
-		if ctx.Err() != nil {
-			return false
-		}
-		c.lookedAtAlarms(target, reason, message, err)
-		return again || err != nil
 	})
 }
 
 // lookedAtAlarms takes in how a look ended: what it says concerns the target and the services with findings.
 func (c *Controller) lookedAtAlarms(target, reason, message string, err error) {
-	said, _ := c.saidOf(target)
-	c.outcome(said, reason, message, err)
-	c.heed(target)
+	shown, _ := c.reportedUnder(target)
+	c.outcome(shown, reason, message, err)
+	c.requeueAlarmed(target)
 }
 
-// heed has a target and its services with findings judged anew, for what a look at alarms says of them.
-func (c *Controller) heed(target string) {
-	said, _ := c.saidOf(target)
-	c.queue.Add(fleet.Key{Target: said})
-	c.enqueue(c.book.OpenKeys(said))
+// requeueAlarmed has a target and its services with findings judged anew, because a look at alarms says something of them.
+func (c *Controller) requeueAlarmed(target string) {
+	shown, _ := c.reportedUnder(target)
+	c.queue.Add(fleet.Key{Target: shown})
+	c.enqueue(c.book.OpenKeys(shown))
 }
 
-// saidOf is the target whose findings show what is wrong: of the controller's own account, the first one's, told apart by
-// how its reasons begin.
-func (c *Controller) saidOf(target string) (said, whose string) {
+// reportedUnder is the target whose findings show what is wrong with a target's alarms. What is wrong in the controller's own
+// account is shown by the first target; the beginning of its reasons tells it apart.
+func (c *Controller) reportedUnder(target string) (shown, prefix string) {
 	if target == homeAlarms {
 		return c.o.Targets[0].Name, "Home"
 	}
 	return target, ""
 }
 
-// keepAlarms takes one look: it compares what is wanted with a whole listing, writes what is missing or drifted, and says
-// what the alarms there are would tell. It is the one place that turns an alarm plan into writes; in mode plan the writer
-// refuses, and everything before it is the same. again asks for another look, at what was written.
-func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target string) (again bool, err error) {
+// alarmLook is what one look at a target's alarms read, and what is wanted there.
+type alarmLook struct {
+	target string
+	at     time.Time // when it began
+	have   []alarm.Have
+	facts  alarm.Facts
+	desired
+}
+
+// lookAtAlarms takes one look: it reads a whole listing and what else is needed to judge it, and acts on it. again asks for
+// another look, at what was written.
+func (c *Controller) lookAtAlarms(ctx context.Context, cw CloudWatch, target string) (again bool, err error) {
 	now := c.now()
 	l := c.audits.lookupsOf(target)
 	have, err := cw.Alarms(ctx, l.untagged(alarm.Prefix(c.o.ID), now))
@@ -169,62 +182,74 @@ func (c *Controller) keepAlarms(ctx context.Context, cw CloudWatch, target strin
 		return false, fmt.Errorf("list alarms: %w", err)
 	}
 	l.tag(have, now)
-	d := c.demand(target, have)
-	facts, data, topics := l.facts(ctx, cw, alarm.Ask(have, d.places, d.scope), now)
+	look := alarmLook{target: target, at: now, have: have, desired: c.desiredAlarms(target, have)}
+	var data, topics error
+	look.facts, data, topics = l.facts(ctx, cw, alarm.Ask(have, look.want, look.places, look.scope), now)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	said, whose := c.saidOf(target)
-	c.outcome(said, whose+"AlarmDataUnread", "whether alarms have data is not known", data)
-	c.outcome(said, whose+"TopicsUnread", "whether the topics that alarms notify reach anybody is not known", topics)
-	c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Looked: now, Have: have, Facts: facts}})
-	return c.audited(ctx, cw, target, have, facts, now)
+	shown, prefix := c.reportedUnder(target)
+	c.outcome(shown, prefix+"AlarmDataUnread", "whether alarms have data is not known", data)
+	c.outcome(shown, prefix+"TopicsUnread", "whether the topics that alarms notify reach anybody is not known", topics)
+	c.record(recording.Event{Alarms: &recording.Alarms{Target: target, Looked: now, Have: have, Facts: look.facts}})
+	return c.act(ctx, cw, look)
 }
 
-// audited takes in what a look that began at now read.
-func (c *Controller) audited(
-	ctx context.Context, cw CloudWatch, target string, have []alarm.Have, facts alarm.Facts, now time.Time,
-) (again bool, err error) {
-	l, d := c.audits.lookupsOf(target), c.demand(target, have)
-	is := audit{seen: fleet.Seen{At: now, Complete: true}, index: alarm.NewIndex(have, facts)}
-	is.rows, is.missed = alarm.Plan(d.want, have, alarm.Basis{
-		Owner: c.o.ID, Applied: c.book.Applied(), Scope: d.scope, Blind: is.index.Blind,
-		Covered: func(s alarm.Spec) string { return is.index.Elsewhere(s, d.places) },
-		Seen:    d.seen, Missed: c.audits.of(target).missed, Delete: c.o.Alarms == Sync,
-	})
-	writes := is.rows
-	soon := c.o.Alarms != Plan && !l.unwritten && slices.ContainsFunc(writes, func(r alarm.Row) bool { return r.Write.Put != nil })
-	is.claims = append(alarm.DriftClaims(is.rows), is.index.BlindClaims(d.places, d.scope)...)
-	if target != homeAlarms {
-		is.coverage = is.index.Summaries(d.places)
-		if !soon { // what is made at once, and looked at again, is no news
-			is.claims = append(is.claims, alarm.MissingClaims(is.coverage)...)
-		}
-		is.rows = append(is.rows, is.index.Others(d.places, c.o.ID)...)
+// act compares what is wanted with what a look read, keeps what that says, and writes what is missing or drifted. It is the
+// one place that turns an alarm plan into writes. In mode plan the writer refuses, and everything before it is the same.
+func (c *Controller) act(ctx context.Context, cw CloudWatch, look alarmLook) (again bool, err error) {
+	l := c.audits.lookupsOf(look.target)
+	writes, is := c.plan(look, l.unwritten)
+	is.cost = c.price(look.target, look.desired, len(look.have), l)
+	for _, r := range c.audits.set(look.target, is) {
+		c.o.Log.Info("an alarm's status changed", zap.String("name", r.Name), zap.String("status", string(r.Status)),
+			zap.String("reason", r.Reason), zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
 	}
-	is.cost = c.price(target, d, len(have), l)
-	for _, r := range c.audits.set(target, is) {
-		c.o.Log.Info("alarm", zap.String("name", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Reason),
-			zap.Bool("write", r.Write.Needed()), zap.String("mode", string(c.o.Alarms)))
-	}
-	c.heed(target) // before what may be a thousand writes
-	if c.o.Alarms != Plan && l.forget(writes, now) {
+	c.requeueAlarmed(look.target) // before what may be a thousand writes
+	if c.o.Alarms != Plan && l.forget(writes, look.at) {
 		return true, nil // tags of an earlier look may be out of date: those to be written are looked at afresh first
 	}
-	again, err = c.writeAlarms(ctx, cw, target, writes, l)
+	again, err = c.writeAlarms(ctx, cw, look.target, writes, l)
 	l.unwritten = err != nil
 	return again, err
 }
 
+// plan is what to write, and what a look says. unwritten: the look before could not write what it wanted to.
+func (c *Controller) plan(look alarmLook, unwritten bool) (writes []alarm.Row, is audit) {
+	is = audit{seen: fleet.Seen{At: look.at, Complete: true}, index: alarm.NewIndex(look.have, look.facts)}
+	is.rows, is.missed = alarm.Plan(look.want, look.have, alarm.Basis{
+		Owner: c.o.ID, Applied: c.book.Applied(), Scope: look.scope, Blind: is.index.Blind, Topics: look.facts.Topics,
+		Covered: func(s alarm.Spec) string { return is.index.CoveredBy(s, look.places) },
+		Seen:    look.seen, Missed: c.audits.of(look.target).missed, Delete: c.o.Alarms == Sync,
+	})
+	writes = is.rows
+	soon := c.o.Alarms != Plan && !unwritten && slices.ContainsFunc(writes, func(r alarm.Row) bool { return r.Write.Put != nil })
+	is.claims = slices.Concat(alarm.DriftClaims(writes), alarm.TakenClaims(writes, look.places),
+		is.index.BlindClaims(look.places, look.scope, writes))
+	if look.target != homeAlarms {
+		is.coverage = is.index.Summaries(look.places)
+		if !soon { // what is made at once, and looked at again, is no news
+			is.claims = append(is.claims, alarm.MissingClaims(is.coverage)...)
+		}
+		is.rows = append(is.rows, is.index.ForeignRows(look.places, c.o.ID)...)
+	}
+	return writes, is
+}
+
 // writeAlarms does what the rows say, and asks for another look at what was written.
 func (c *Controller) writeAlarms(ctx context.Context, cw CloudWatch, target string, rows []alarm.Row, l *lookups) (again bool, err error) {
-	var writer AlarmWriter = planner{}
+	var writer AlarmWriter = dryRunWriter{}
 	if c.o.Alarms == Ensure || c.o.Alarms == Sync {
 		writer = cw
 	}
 	for _, r := range rows {
 		err := c.writeAlarm(ctx, writer, target, r)
 		if errors.Is(err, errPlanOnly) {
+			continue
+		}
+		if errors.Is(err, fleet.ErrConflict) && r.Write.Was != nil { // a person was faster: the next look keeps what they did
+			c.o.Log.Info("left an alarm to the next look", zap.String("name", r.Name), zap.Error(err))
+			again = true
 			continue
 		}
 		if err != nil {
@@ -251,7 +276,7 @@ func (c *Controller) writeAlarm(ctx context.Context, writer AlarmWriter, target 
 		if r.Status != alarm.Missing {
 			tags = nil // the alarm exists: a put ignores tags
 		}
-		if err := writer.PutAlarm(ctx, *r.Write.Put, tags); err != nil {
+		if err := writer.PutAlarm(ctx, *r.Write.Put, r.Write.Was, tags); err != nil {
 			return err
 		}
 		c.o.Log.Info("alarm written", zap.String("name", r.Name), zap.String("was", string(r.Status)), zap.String("reason", r.Reason))

@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
@@ -46,6 +45,7 @@ type Book struct {
 	applied  map[string]applied
 
 	remediation bookRollouts
+	refusals    bookRefusals
 }
 
 // OpenBook reads what must be known before the first look: open findings (their gauges go on at once), counters that
@@ -68,22 +68,22 @@ func OpenBook(ctx context.Context, s store.Store, retention time.Duration, count
 		}
 		b.applied[it.Key] = a
 	}
-	return b, errors.Join(b.readRollouts(ctx), b.readCounters(ctx))
+	return b, errors.Join(b.readRollouts(ctx), b.readRefusals(ctx), b.readCounters(ctx))
 }
 
 // loadAll reads the memory of every key that has one, several at a time: a shared store answers each read in milliseconds,
 // which thousands of services would add up to more than a takeover may take.
 func (b *Book) loadAll(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := contain.WithContext(ctx)
 	group.SetLimit(loadsAtOnce)
 	for it, err := range store.All(ctx, b.store, kindMemory, "") {
 		if err != nil {
 			return errors.Join(fmt.Errorf("read memories: %w", err), group.Wait())
 		}
-		group.Go(func() error {
+		group.Go(contain.Load, it.Key, func() error {
 			_, err := b.load(ctx, fleet.ParseKey(it.Key))
 			return err
-		})
+		}, nil)
 	}
 	return group.Wait()
 }
@@ -124,17 +124,10 @@ func (t *targetBody) hole(now time.Time) {
 
 // Looked notes a complete look at a target.
 func (b *Book) Looked(ctx context.Context, target string, at time.Time) error {
-	b.mu.Lock()
-	body := b.targets[target]
-	was := body
-	body.hole(at)
-	if at.Sub(was.Looked) < lookNoted && body == was {
-		b.mu.Unlock()
+	body, news := b.lookedAt(target, at)
+	if !news {
 		return nil
 	}
-	body.Looked = at
-	b.targets[target] = body
-	b.mu.Unlock()
 	it, err := encode(kindTarget, target, body)
 	if err == nil {
 		err = b.store.Commit(ctx, store.Write{Item: it})
@@ -143,6 +136,21 @@ func (b *Book) Looked(ctx context.Context, target string, at time.Time) error {
 		return fmt.Errorf("note a look at target %s: %w", target, err)
 	}
 	return nil
+}
+
+// lookedAt takes a complete look into memory, and reports whether it is to be written.
+func (b *Book) lookedAt(target string, at time.Time) (body targetBody, news bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	body = b.targets[target]
+	was := body
+	body.hole(at)
+	if at.Sub(was.Looked) < lookNoted && body == was {
+		return body, false
+	}
+	body.Looked = at
+	b.targets[target] = body
+	return body, true
 }
 
 // Load gives what is remembered of a key.
@@ -223,14 +231,14 @@ func (b *Book) Applied() map[string]alarm.Applied {
 	defer b.mu.Unlock()
 	out := make(map[string]alarm.Applied, len(b.applied))
 	for name, a := range b.applied {
-		out[name] = alarm.Applied{Hash: a.Hash, Actions: a.Actions}
+		out[name] = alarm.Applied{Hash: a.Hash, Own: a.own()}
 	}
 	return out
 }
 
-// SetApplied notes what was just written to an alarm; own are the actions of it that are ours.
-func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, own []string, now time.Time) error {
-	a := applied{Target: target, Hash: spec.Hash(), Actions: own, At: now}
+// SetApplied notes what was just written to an alarm; own are those of its actions that are ours.
+func (b *Book) SetApplied(ctx context.Context, target string, spec alarm.Spec, own alarm.Actions, now time.Time) error {
+	a := applied{Target: target, Hash: spec.Hash(), Own: &own, At: now}
 	it, err := encode(kindAlarm, spec.Name, a)
 	if err != nil {
 		return err

@@ -14,13 +14,19 @@ import (
 func (b *Book) Findings(target string) []finding.Finding {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out []finding.Finding
+	var keys []fleet.Key // sorted in place of the findings, which are large
+	n := 0
 	for key, m := range b.memories {
-		if target == "" || key.Target == target {
-			out = append(out, m.Findings...)
+		if (target == "" || key.Target == target) && len(m.Findings) > 0 {
+			keys, n = append(keys, key), n+len(m.Findings)
 		}
 	}
-	slices.SortFunc(out, finding.Finding.Compare)
+	slices.SortFunc(keys, fleet.Key.Compare)
+	out := slices.Grow([]finding.Finding(nil), n)
+	for _, key := range keys {
+		out = append(out, b.memories[key].Findings...)
+		slices.SortFunc(out[len(out)-len(b.memories[key].Findings):], finding.Finding.Compare)
+	}
 	return out
 }
 

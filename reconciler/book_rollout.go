@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ import (
 // Kinds of items of remediation in the store.
 const (
 	kindRollout = "rollout" // key: rollout id; one rollout
-	kindAudit   = "audit"   // key: time + number; one entry, never written again
+	kindAudit   = "audit"   // key: see auditKey, the newest first; one entry, never written again
 	kindPause   = "pause"   // key: target, or everyTarget; there while remediation is paused
 	kindReset   = "reset"   // key: fleet.Key; the last reset
 )
@@ -33,7 +35,7 @@ const (
 	unbegunKept = 30 * 24 * time.Hour
 )
 
-// AuditEntry is one line of the audit log: what was planned, said, sent, answered or refused, and by whom.
+// AuditEntry is one line of the audit log (what was planned, said, sent or answered, and by whom), or one refused attempt.
 type AuditEntry struct {
 	At      time.Time `json:"at"`
 	Key     fleet.Key `json:"-"`
@@ -45,15 +47,18 @@ type AuditEntry struct {
 	Reason  string    `json:"reason,omitempty"`
 	Ticket  string    `json:"ticket,omitempty"`
 	Text    string    `json:"text"`              // what came of it
-	Refused bool      `json:"refused,omitempty"` // nothing was changed
+	Refused bool      `json:"refused,omitempty"` // a refused attempt: nothing was changed, and it is kept apart (NoteRefused)
 }
 
-// bookRollouts is what is remembered of remediation, all of it also in memory.
+// bookRollouts is what is remembered of remediation, all of it also in memory. Memory changes only once the store has: no reader
+// sees what is not durable, and none waits for the store.
 type bookRollouts struct {
-	mu       sync.Mutex
+	writing sync.Mutex // held by one writer at a time, from before it reads memory until memory has its result
+	number  uint64     // of entries ever, so that those of one moment keep their order; guarded by writing
+
+	mu       sync.Mutex // guards what follows; never held while the store is called
 	rollouts map[string]*keptRollout
 	audit    []AuditEntry // oldest first
-	number   uint64       // of entries ever, so that those of one moment keep their order
 	paused   map[string]rollout.Order
 	resets   map[string]time.Time
 }
@@ -68,15 +73,50 @@ func (b *Book) readRollouts(ctx context.Context) error {
 	r := &b.remediation
 	r.rollouts, r.paused, r.resets = map[string]*keptRollout{}, map[string]rollout.Order{}, map[string]time.Time{}
 	return errors.Join(
-		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) { r.rollouts[v.ID] = &keptRollout{v, it.Version} }),
+		readAll(ctx, b.store, kindRollout, func(it store.Item, v rollout.Rollout) {
+			v.Plan.MaskOld()
+			r.rollouts[v.ID] = &keptRollout{v, it.Version}
+		}),
 		readAll(ctx, b.store, kindPause, func(it store.Item, v rollout.Order) { r.paused[it.Key] = v }),
 		readAll(ctx, b.store, kindReset, func(it store.Item, v rollout.Order) { r.resets[it.Key] = v.At }),
-		readAll(ctx, b.store, kindAudit, func(_ store.Item, v AuditEntry) {
-			v.Key = fleet.ParseKey(v.Address)
-			r.number++
-			r.audit = append(r.audit, v)
-			r.audit = r.audit[max(0, len(r.audit)-auditInMemory):]
-		}))
+		b.readAudit(ctx))
+}
+
+// auditKey orders entries newest first, so that a start reads the newest ones and no others. number tells those of one moment
+// apart.
+func auditKey(at time.Time, number uint64) string {
+	left := auditNumbers - number%auditNumbers
+	return fmt.Sprintf("%s%019d/%010d", auditPrefix, math.MaxInt64-at.UnixNano(), left)
+}
+
+const (
+	auditPrefix  = "newest/"
+	auditNumbers = 1_000_000_000 // ten digits
+)
+
+// readAudit reads the newest auditInMemory entries of the audit log.
+func (b *Book) readAudit(ctx context.Context) error {
+	r := &b.remediation
+	r.audit, r.number = nil, 0
+	for it, err := range store.All(ctx, b.store, kindAudit, auditPrefix) {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", kindAudit, err)
+		}
+		v, err := decode[AuditEntry](it)
+		if err != nil {
+			return err
+		}
+		v.Key = fleet.ParseKey(v.Address)
+		r.audit = append(r.audit, v)
+		if left, err := strconv.ParseUint(it.Key[strings.LastIndex(it.Key, "/")+1:], 10, 64); err == nil {
+			r.number = max(r.number, auditNumbers-left)
+		}
+		if len(r.audit) == auditInMemory {
+			break
+		}
+	}
+	slices.Reverse(r.audit) // in memory the oldest comes first
+	return nil
 }
 
 func readAll[T any](ctx context.Context, s store.Store, kind string, each func(store.Item, T)) error {
@@ -168,11 +208,11 @@ func (b *Book) resets() map[string]time.Time {
 }
 
 // WriteRollout makes a rollout durable together with what is said of it, or neither. It fails with store.ErrConflict where
-// somebody else wrote the rollout meanwhile; steps of one that was not written must not be taken.
+// another process wrote the rollout meanwhile; steps of one that was not written must not be taken.
 func (b *Book) WriteRollout(ctx context.Context, r rollout.Rollout, keep time.Duration, entries ...AuditEntry) error {
 	m := &b.remediation
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	it, err := encode(kindRollout, r.ID, r)
 	if err != nil {
 		return err
@@ -180,40 +220,62 @@ func (b *Book) WriteRollout(ctx context.Context, r rollout.Rollout, keep time.Du
 	if !r.Live() && r.Outcome != rollout.Exported && r.StartedAt.IsZero() {
 		it.Expires = r.Since.Add(unbegunKept)
 	}
-	w, version := store.Write{Item: it, If: store.Absent}, uint64(0)
-	if was, ok := m.rollouts[r.ID]; ok {
-		version = was.version
-		w.If, w.Version = store.IfVersion, version
+	w := store.Write{Item: it, If: store.Absent}
+	if w.Version = m.version(r.ID); w.Version > 0 {
+		w.If = store.IfVersion
 	}
-	if err := b.commitAudited(ctx, keep, entries, w); err != nil {
+	is := &keptRollout{r, w.Version + 1}
+	if err := b.commitAudited(ctx, keep, entries, func() { m.rollouts[r.ID] = is }, w); err != nil {
 		return errors.Join(fmt.Errorf("write rollout %s: %w", r.ID, err), b.rereadRollout(ctx, r.ID))
 	}
-	m.rollouts[r.ID] = &keptRollout{r, version + 1}
 	return nil
 }
 
-// rereadRollout takes in what the store has of one after a commit of which nobody knows whether it took place.
+// version is the stored version of a rollout; 0: there is none.
+func (m *bookRollouts) version(id string) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if was, ok := m.rollouts[id]; ok {
+		return was.version
+	}
+	return 0
+}
+
+// rereadRollout takes in what the store has of one after a commit whose outcome is unknown.
 func (b *Book) rereadRollout(ctx context.Context, id string) error {
-	it, err := b.store.Get(ctx, kindRollout, id)
+	r, version, err := reread[rollout.Rollout](ctx, b.store, kindRollout, id)
+	if err != nil {
+		return err
+	}
+	m := &b.remediation
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if version == 0 {
+		delete(m.rollouts, id)
+	} else {
+		m.rollouts[id] = &keptRollout{r, version}
+	}
+	return nil
+}
+
+// reread reads one item; version 0: there is none.
+func reread[T any](ctx context.Context, s store.Store, kind, key string) (v T, version uint64, err error) {
+	it, err := s.Get(ctx, kind, key)
 	if errors.Is(err, store.ErrNotFound) {
-		delete(b.remediation.rollouts, id)
-		return nil
+		return v, 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("read rollout %s: %w", id, err)
+		return v, 0, fmt.Errorf("read %s %s again: %w", kind, key, err)
 	}
-	r, err := decode[rollout.Rollout](it)
-	if err == nil {
-		b.remediation.rollouts[id] = &keptRollout{r, it.Version}
-	}
-	return err
+	v, err = decode[T](it)
+	return v, it.Version, err
 }
 
 // Note appends to the audit log.
 func (b *Book) Note(ctx context.Context, keep time.Duration, entries ...AuditEntry) error {
-	b.remediation.mu.Lock()
-	defer b.remediation.mu.Unlock()
-	if err := b.commitAudited(ctx, keep, entries); err != nil {
+	b.remediation.writing.Lock()
+	defer b.remediation.writing.Unlock()
+	if err := b.commitAudited(ctx, keep, entries, func() {}); err != nil {
 		return fmt.Errorf("write the audit log: %w", err)
 	}
 	return nil
@@ -223,47 +285,76 @@ func (b *Book) Note(ctx context.Context, keep time.Duration, entries ...AuditEnt
 func (b *Book) SetPause(ctx context.Context, target string, on bool, who rollout.Order, keep time.Duration, e AuditEntry) error {
 	key := cmp.Or(target, everyTarget)
 	m := &b.remediation
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	it, err := encode(kindPause, key, who)
 	if err != nil {
 		return err
 	}
-	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, store.Write{Item: it, Delete: !on}); err != nil {
-		return fmt.Errorf("note the pause of %s: %w", key, err)
+	apply := func() { setOrDelete(m.paused, key, who, on) }
+	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, apply, store.Write{Item: it, Delete: !on}); err != nil {
+		return errors.Join(fmt.Errorf("note the pause of %s: %w", key, err), b.rereadPause(ctx, key))
 	}
-	if on {
-		m.paused[key] = who
-	} else {
-		delete(m.paused, key)
+	return nil
+}
+
+// rereadPause takes in what the store has of a pause after a commit whose outcome is unknown.
+func (b *Book) rereadPause(ctx context.Context, key string) error {
+	who, version, err := reread[rollout.Order](ctx, b.store, kindPause, key)
+	if err != nil {
+		return err
 	}
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	setOrDelete(b.remediation.paused, key, who, version > 0)
 	return nil
 }
 
 // SetReset notes that a person looked at why a service's last try ended as it did.
 func (b *Book) SetReset(ctx context.Context, key fleet.Key, who rollout.Order, keep time.Duration, e AuditEntry) error {
 	m := &b.remediation
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	it, err := encode(kindReset, key.String(), who)
 	if err != nil {
 		return err
 	}
-	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, store.Write{Item: it}); err != nil {
-		return fmt.Errorf("note the reset of %s: %w", key, err)
+	apply := func() { m.resets[key.String()] = who.At }
+	if err := b.commitAudited(ctx, keep, []AuditEntry{e}, apply, store.Write{Item: it}); err != nil {
+		return errors.Join(fmt.Errorf("note the reset of %s: %w", key, err), b.rereadReset(ctx, key.String()))
 	}
-	m.resets[key.String()] = who.At
 	return nil
 }
 
-// commitAudited makes writes and audit entries durable in one commit. The lock is held: entries keep their order.
-func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []AuditEntry, writes ...store.Write) error {
+// rereadReset takes in what the store has of a reset after a commit whose outcome is unknown.
+func (b *Book) rereadReset(ctx context.Context, key string) error {
+	who, version, err := reread[rollout.Order](ctx, b.store, kindReset, key)
+	if err != nil {
+		return err
+	}
+	b.remediation.mu.Lock()
+	defer b.remediation.mu.Unlock()
+	setOrDelete(b.remediation.resets, key, who.At, version > 0)
+	return nil
+}
+
+func setOrDelete[V any](m map[string]V, key string, v V, set bool) {
+	if set {
+		m[key] = v
+	} else {
+		delete(m, key)
+	}
+}
+
+// commitAudited makes writes and audit entries durable in one commit, then applies them to memory in one step. The caller holds
+// writing: entries keep their order. apply is called with mu held.
+func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []AuditEntry, apply func(), writes ...store.Write) error {
 	m := &b.remediation
 	for i := range entries {
 		e := &entries[i]
 		e.Address = e.Key.String()
 		m.number++
-		it, err := encode(kindAudit, fmt.Sprintf("%s/%08d", e.At.UTC().Format("2006-01-02T15:04:05.000000000Z"), m.number), *e)
+		it, err := encode(kindAudit, auditKey(e.At, m.number), *e)
 		if err != nil {
 			return err
 		}
@@ -275,6 +366,9 @@ func (b *Book) commitAudited(ctx context.Context, keep time.Duration, entries []
 	if err := b.store.Commit(ctx, writes...); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	apply()
 	m.audit = append(m.audit, entries...)
 	m.audit = m.audit[max(0, len(m.audit)-auditInMemory):]
 	return nil

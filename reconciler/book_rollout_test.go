@@ -109,7 +109,7 @@ func TestCurrent(t *testing.T) {
 		"an export with something newer":    {[]rollout.Rollout{of("2", "p", rollout.Refused), of("1", "p", rollout.Exported)}, ""},
 		"another policy's is nothing newer": {[]rollout.Rollout{of("2", "q", rollout.Refused), of("1", "p", rollout.Exported)}, "1"},
 	} {
-		if got, _ := current(tt.all); got.ID != tt.want {
+		if got, _ := current(tt.all, time.Now()); got.ID != tt.want {
 			t.Errorf("%s: %q, want %q", name, got.ID, tt.want)
 		}
 	}

@@ -113,7 +113,7 @@ func TestABookOpenedAgainKnowsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := alarm.Spec{Name: "taskwarden/x", Period: 60}
-	if err := b.SetApplied(t.Context(), "prod", spec, []string{"arn"}, noon); err != nil {
+	if err := b.SetApplied(t.Context(), "prod", spec, alarm.Actions{OK: []string{"arn"}}, noon); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -123,7 +123,7 @@ func TestABookOpenedAgainKnowsEverything(t *testing.T) {
 	if f := b.Findings("prod"); len(f) != 1 || !f[0].Open() {
 		t.Errorf("findings before any look: %+v", f)
 	}
-	if len(b.Stops(django)) != 1 || len(rows(b)) != 2 || !slices.Equal(b.Applied()[spec.Name].Actions, []string{"arn"}) || b.Applied()[spec.Name].Hash != spec.Hash() {
+	if len(b.Stops(django)) != 1 || len(rows(b)) != 2 || !slices.Equal(b.Applied()[spec.Name].Own.OK, []string{"arn"}) || b.Applied()[spec.Name].Hash != spec.Hash() {
 		t.Errorf("stops %v, counters %v, alarms %v", b.Stops(django), rows(b), b.Applied())
 	}
 	if err := b.Record(t.Context(), Decision{Key: django, At: noon, New: []churn.Stop{death("a", noon)}}); !errors.Is(err, store.ErrConflict) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -15,16 +14,17 @@ import (
 	"go.uber.org/zap"
 	"k8s.io/client-go/util/workqueue"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/recording"
 )
 
 const (
-	passers = 4 // passes run at the same time; they wait for the store's disk, not for the processor
+	workers = 4 // passes run at the same time; they wait for the store's disk, not for the processor
 
-	// beat is when within a minute the targets speak: a little after it began, so that the last one's counters are closed.
-	beat = 2 * time.Second
+	// tick is when within a minute the targets' passes run: a little after it began, so that the last one's counters are closed.
+	tick = 2 * time.Second
 )
 
 // Mode says what the alarm plan may do.
@@ -69,6 +69,7 @@ type Controller struct {
 	definitions *definitions
 	evidence    *evidence
 	troubles    *troubles
+	panics      panics
 	audits      *audits
 	remediation *remediation
 	metrics     *metrics
@@ -105,6 +106,7 @@ func newController(o Options, now func() time.Time) *Controller {
 // Run works until ctx ends, then stops within the time that one call under way takes to notice. It returns nil, or why
 // it could not begin.
 func (c *Controller) Run(ctx context.Context) error {
+	defer c.shutDown()
 	for _, t := range c.o.Targets {
 		if t.Deployer == nil && !c.remediation.off() {
 			return fmt.Errorf("target %s has no Deployer, and remediation is %s: give it one, or switch remediation off", t.Name, c.o.Remediation.Ceiling)
@@ -115,58 +117,93 @@ func (c *Controller) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	c.noteOverlaps()
 	c.recordBegin()
 	defer c.record(recording.Event{End: &recording.End{}})
-	var wg sync.WaitGroup
-	for range passers {
-		wg.Go(func() { c.passLoop(ctx) })
-	}
-	for _, t := range c.o.Targets {
-		wg.Go(func() { c.sweepLoop(ctx, t) })
-		wg.Go(func() { c.definitions.loop(ctx, t) })
-		wg.Go(func() { c.evidence.loop(ctx, t) })
-		wg.Go(func() { newReader(c, t).loop(ctx) })
-		wg.Go(func() { c.auditLoop(ctx, t.Name, t.CloudWatch, "AlarmsUnkept", "alarms cannot be read or kept") })
-		wg.Go(func() { c.remediation.loop(ctx, t) })
-	}
-	wg.Go(func() {
-		c.auditLoop(ctx, homeAlarms, c.o.Home, "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept")
-	})
-	wg.Go(func() { c.beatLoop(ctx) })
+	ctx, cancel := context.WithCancel(ctx)
+	loops := c.startLoops(ctx)
+	defer func() { // deferred, so that no loop outlives a panic here
+		cancel()
+		c.shutDown()
+		_ = loops.Wait() // loops return no errors, and their panics were reported
+	}()
 	schedules := cron.New()
-	schedules.Schedule(c.o.AlarmAudit, cron.FuncJob(c.audits.dueAll))
-	schedules.Schedule(c.o.Report, cron.FuncJob(c.report))
-	schedules.Schedule(cron.Every(time.Hour), cron.FuncJob(func() { c.expire(ctx) }))
+	schedules.Schedule(c.o.AlarmAudit, c.job("the alarm audit", c.audits.dueAll))
+	schedules.Schedule(c.o.Report, c.job("the report", c.report))
+	schedules.Schedule(cron.Every(time.Hour), c.job("the expiry of records", func() { c.expire(ctx) }))
 	schedules.Start()
 	<-ctx.Done()
 	<-schedules.Stop().Done()
+	return nil
+}
+
+// shutDown ends the queues, and with them the loops that work on them.
+func (c *Controller) shutDown() {
 	c.queue.ShutDown()
 	c.definitions.queues.shutDown()
 	c.evidence.queues.shutDown()
 	c.audits.queues.shutDown()
 	c.remediation.shutDown()
-	wg.Wait()
-	return nil
 }
 
-// passLoop takes keys from the queue and runs the pass that the key stands for. An error puts the key back with a delay
-// that grows; a panic is contained, said once with its stack, and treated as an error.
+// startLoops starts everything that runs until ctx ends. A loop that panics is begun again.
+func (c *Controller) startLoops(ctx context.Context) *contain.Group {
+	loops := contain.NewGroup(0)
+	keep := func(target, what string, loop func()) {
+		if target != "" {
+			what += " of " + target
+		}
+		loops.Keep(ctx, contain.Loop, what, func() error { loop(); return nil }, func(err error) { c.notePanic(target, what, err) })
+	}
+	for range workers {
+		keep("", "passes", func() { c.passLoop(ctx) })
+	}
+	for _, t := range c.o.Targets {
+		metrics := newReader(c, t)
+		keep(t.Name, "sweeps", func() { c.sweepLoop(ctx, t) })
+		keep(t.Name, "definitions", func() { c.definitions.loop(ctx, t) })
+		keep(t.Name, "logs", func() { c.evidence.loop(ctx, t) })
+		keep(t.Name, "metrics", func() { metrics.loop(ctx) })
+		keep(t.Name, "alarms", func() { c.auditLoop(ctx, t.Name, t.CloudWatch, "AlarmsUnkept", "alarms cannot be read or kept") })
+		for range visitors {
+			keep(t.Name, "remediation", func() { c.remediation.visitLoop(ctx, t) })
+		}
+		for range surveyors {
+			keep(t.Name, "surveys", func() { c.remediation.surveyLoop(ctx, t) })
+		}
+	}
+	keep("", "the controller's own alarms", func() {
+		c.auditLoop(ctx, homeAlarms, c.o.Home, "HomeAlarmsUnkept", "the alarms on the controller itself cannot be read or kept")
+	})
+	keep("", "ticks", func() { c.tickLoop(ctx) })
+	return loops
+}
+
+// passLoop takes keys from the queue and runs the pass that each key stands for. Once ctx has ended it only empties the queue.
 func (c *Controller) passLoop(ctx context.Context) {
 	for {
 		key, shutdown := c.queue.Get()
 		if shutdown {
 			return
 		}
-		err := c.fence("pass of "+key.String(), func() error { return c.pass(ctx, key) })
-		switch {
-		case err == nil:
-			c.queue.Forget(key)
-		case ctx.Err() == nil:
-			c.metrics.passErrors.Inc()
-			c.o.Log.Error("pass failed", zap.Stringer("key", key), zap.Int("try", c.queue.NumRequeues(key)+1), zap.Error(err))
-			c.queue.AddRateLimited(key)
-		}
-		c.queue.Done(key)
+		c.runPass(ctx, key)
+	}
+}
+
+// runPass runs one pass. An error or a panic puts the key back with a delay that grows.
+func (c *Controller) runPass(ctx context.Context, key fleet.Key) {
+	defer c.queue.Done(key)
+	if ctx.Err() != nil {
+		return
+	}
+	err := c.contain(contain.Pass, key.Target, key.String(), func() error { return c.pass(ctx, key) })
+	switch {
+	case err == nil:
+		c.queue.Forget(key)
+	case ctx.Err() == nil:
+		c.metrics.passErrors.Inc()
+		c.o.Log.Error("pass failed", zap.Stringer("key", key), zap.Int("try", c.queue.NumRequeues(key)+1), zap.Error(err))
+		c.queue.AddRateLimited(key)
 	}
 }
 
@@ -180,18 +217,6 @@ func (c *Controller) pass(ctx context.Context, key fleet.Key) error {
 		return c.targetPass(ctx, key.Target)
 	}
 	return c.servicePass(ctx, key)
-}
-
-// fence turns a panic of f into an error, so that one bad object never ends the process.
-func (c *Controller) fence(what string, f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.metrics.panics.Inc()
-			c.o.Log.Error("panic contained", zap.String("in", what), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			err = fmt.Errorf("%s panicked: %v", what, p)
-		}
-	}()
-	return f()
 }
 
 // servicePass judges one service from the view, records the decision, and asks for what the next pass wants.
@@ -236,21 +261,21 @@ func judged(logs map[fleet.LogRef]fleet.Tail, m Memory, d Decision) map[fleet.Lo
 	return out
 }
 
-// beatLoop wakes each target and the controller's own pass once a minute.
-func (c *Controller) beatLoop(ctx context.Context) {
+// tickLoop queues the pass of each target and the controller's own pass once a minute.
+func (c *Controller) tickLoop(ctx context.Context) {
 	for {
 		now := c.now()
-		if !sleep(ctx, nextBeat(now).Sub(now)) {
+		if !sleep(ctx, nextTick(now).Sub(now)) {
 			return
 		}
-		c.wake()
+		c.tickAll()
 	}
 }
 
-// nextBeat is when the targets speak next.
-func nextBeat(now time.Time) time.Time { return now.Truncate(time.Minute).Add(time.Minute + beat) }
+// nextTick is when the targets' passes run next.
+func nextTick(now time.Time) time.Time { return now.Truncate(time.Minute).Add(time.Minute + tick) }
 
-func (c *Controller) wake() {
+func (c *Controller) tickAll() {
 	for _, t := range c.o.Targets {
 		c.queue.Add(fleet.Key{Target: t.Name})
 	}
@@ -261,11 +286,8 @@ func (c *Controller) wake() {
 // allows, whichever is longer, with a tenth of jitter so that targets do not march in step.
 func (c *Controller) sweepLoop(ctx context.Context, t Target) {
 	for ctx.Err() == nil {
-		var s fleet.Sweep
-		if err := c.fence("sweep of "+t.Name, func() error { s = c.sweep(ctx, t); return nil }); err != nil {
-			s.Err = err
-		}
-		every := c.pace(t.Name, s)
+		s := c.sweep(ctx, t)
+		every := c.interval(t.Name, s)
 		jitter := time.Duration(rand.Int64N(int64(every)/5+1)) - every/10
 		if !sleep(ctx, max(every-s.Took, 0)+jitter) {
 			return
@@ -273,19 +295,32 @@ func (c *Controller) sweepLoop(ctx context.Context, t Target) {
 	}
 }
 
-// pace notes the interval that a target can be looked at.
-func (c *Controller) pace(target string, s fleet.Sweep) time.Duration {
+// interval notes and returns the interval at which a target can be looked at.
+func (c *Controller) interval(target string, s fleet.Sweep) time.Duration {
 	every := max(c.o.Resync, s.Floor)
 	c.resyncs.Store(target, every)
 	c.metrics.swept(target, s, every)
 	return every
 }
 
-// sweep takes one look at a target into the view and queues what has to be judged because of it.
-func (c *Controller) sweep(ctx context.Context, t Target) fleet.Sweep {
-	s := t.Observer.Sweep(ctx, func(cl fleet.Cluster) { c.looked(t.Name, cl) })
+// sweep takes one look at a target into the view and queues what has to be judged because of it. A look that panicked is an
+// incomplete one: the target reads as neither healthy nor gone.
+func (c *Controller) sweep(ctx context.Context, t Target) (s fleet.Sweep) {
+	began := c.now()
+	err := c.contain(contain.Sweep, t.Name, t.Name, func() error {
+		s = t.Observer.Sweep(ctx, func(cl fleet.Cluster) { c.looked(t.Name, cl) })
+		return s.Err
+	})
+	if contain.In(err) != nil {
+		s.Complete = false
+		s.Err = err
+		if s.At.IsZero() { // the sweep itself panicked, so nothing is known of its price
+			s.Seen, s.Floor, s.Took = fleet.Seen{At: began}, c.effective(t.Name), c.now().Sub(began)
+		}
+	}
 	if ctx.Err() == nil {
-		c.swept(ctx, t.Name, s)
+		// A panic here leaves the view as it was, and the next look takes it on.
+		_ = c.contain(contain.Intake, t.Name, "the sweep of "+t.Name, func() error { c.swept(ctx, t.Name, s); return nil })
 	}
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +24,8 @@ type account struct {
 	put   func([]alarm.Datum) error
 	def   func(arn string) fleet.Definition
 	tail  func(fleet.LogRef) fleet.Tail
+
+	alarms func() // called when alarms are listed
 }
 
 func (a account) Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sweep {
@@ -47,13 +48,18 @@ func (a account) Metrics(context.Context, fleet.Metric) ([]fleet.Metric, error) 
 func (a account) Series(context.Context, []fleet.Query, time.Time, time.Time) ([][]fleet.Point, error) {
 	return nil, nil
 }
-func (a account) Alarms(context.Context, func(string) bool) ([]alarm.Have, error) { return nil, nil }
+func (a account) Alarms(context.Context, func(string) bool) ([]alarm.Have, error) {
+	if a.alarms != nil {
+		a.alarms()
+	}
+	return nil, nil
+}
 func (a account) Active(context.Context, string, string, bool) ([]alarm.Series, error) {
 	return nil, nil
 }
 func (a account) Topic(context.Context, string) (alarm.Topic, error)        { return alarm.Topic{}, nil }
 func (a account) DeleteAlarm(context.Context, string, string, string) error { return nil }
-func (a account) PutAlarm(context.Context, alarm.Spec, map[string]string) error {
+func (a account) PutAlarm(context.Context, alarm.Spec, *alarm.Have, map[string]string) error {
 	return nil
 }
 func (a account) TagAlarm(context.Context, string, map[string]string) error { return nil }
@@ -81,6 +87,12 @@ func whole(visit func(fleet.Cluster)) fleet.Sweep {
 // start runs a controller over accounts by target name; stop ends it and returns how long that took.
 func start(t *testing.T, resync time.Duration, targets map[string]account) (c *Controller, logs *observer.ObservedLogs, stop func() time.Duration) {
 	t.Helper()
+	return startWith(t, resync, targets, func(*Options) {})
+}
+
+// startWith is start with other options.
+func startWith(t *testing.T, resync time.Duration, targets map[string]account, set func(*Options)) (c *Controller, logs *observer.ObservedLogs, stop func() time.Duration) {
+	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	o := Options{ID: "me", Home: account{}, Resync: resync, Metrics: true, Alarms: Plan, Log: zap.New(core),
 		Book: openBook(t, openStore(t, t.TempDir())), AlarmAudit: cron.Every(time.Hour), Report: cron.Every(time.Hour),
@@ -88,6 +100,7 @@ func start(t *testing.T, resync time.Duration, targets map[string]account) (c *C
 	for name, a := range targets {
 		o.Targets = append(o.Targets, Target{Name: name, Observer: a, CloudWatch: a})
 	}
+	set(&o)
 	c = New(o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -102,31 +115,6 @@ func start(t *testing.T, resync time.Duration, targets map[string]account) (c *C
 	}
 }
 
-func TestAPanicIsContainedAndTheOtherTargetsGoOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var looks atomic.Int64
-		c, logs, stop := start(t, time.Minute, map[string]account{
-			"good": {sweep: func(_ context.Context, visit func(fleet.Cluster)) fleet.Sweep { looks.Add(1); return whole(visit) }},
-			"bad":  {sweep: func(context.Context, func(fleet.Cluster)) fleet.Sweep { panic("a page of nonsense") }},
-		})
-		time.Sleep(10 * time.Minute)
-		stop()
-		if n := logs.FilterMessage("panic contained").Len(); n < 5 {
-			t.Errorf("%d panics contained in ten minutes", n)
-		}
-		if n := looks.Load(); n < 9 {
-			t.Errorf("the good target was looked at %d times in ten minutes", n)
-		}
-		ready := map[string]bool{}
-		for _, r := range c.Targets() {
-			ready[r.Target] = r.Ready
-		}
-		if !ready["good"] || ready["bad"] {
-			t.Errorf("ready: %v", ready)
-		}
-	})
-}
-
 // Remediation without a way to look and write is an error at the start, not a panic at the first visit.
 func TestRemediationNeedsADeployer(t *testing.T) {
 	c, _, stop := start(t, time.Minute, nil)
@@ -137,34 +125,6 @@ func TestRemediationNeedsADeployer(t *testing.T) {
 	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "target prod has no Deployer") {
 		t.Errorf("%v", err)
 	}
-}
-
-func TestAPanicInAPassIsTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var puts atomic.Int64
-		_, logs, stop := start(t, time.Minute, map[string]account{"t": {
-			sweep: func(_ context.Context, visit func(fleet.Cluster)) fleet.Sweep {
-				seen := fleet.Seen{At: time.Now(), Complete: true}
-				dead := 2
-				visit(fleet.Cluster{Name: "c", Seen: seen, Services: []fleet.Service{{Name: "web", Desired: 1, Running: 1}}, Tasks: []fleet.Task{{
-					ARN: "arn:aws:ecs:r:1:task/c/1", Group: "service:web", LastStatus: "STOPPED", StopCode: "EssentialContainerExited",
-					StoppedReason: "Essential container in task exited", StoppedAt: noon, StartedAt: noon.Add(-time.Hour),
-					Containers: []fleet.Container{{Name: "cwagent", Image: "cwagent", ExitCode: &dead}, {Name: "app"}}}}})
-				return fleet.Sweep{Seen: seen, Clusters: []string{"c"}}
-			},
-			put: func(data []alarm.Datum) error {
-				if puts.Add(1) == 1 {
-					panic("the first put")
-				}
-				return nil
-			},
-		}})
-		time.Sleep(5 * time.Minute)
-		stop()
-		if logs.FilterMessage("panic contained").Len() != 1 || logs.FilterMessage("pass failed").Len() != 1 {
-			t.Errorf("logged: %v", logs.All())
-		}
-	})
 }
 
 // A stop does not wait for a look under way.

@@ -10,8 +10,8 @@ import (
 	"taskwarden/reconciler/fleet"
 )
 
-// demand is what the alarms of one target ought to be, and what that rests on.
-type demand struct {
+// desired is what the alarms of one target ought to be, and what that rests on.
+type desired struct {
 	want   []alarm.Spec
 	scope  func(name string) bool // which names of ours it is about
 	places []alarm.Place
@@ -20,20 +20,20 @@ type demand struct {
 	spoken int
 }
 
-// demand is what is wanted by the view and the findings; have tells how the fleet alarms are split now.
-func (c *Controller) demand(target string, have []alarm.Have) demand {
+// desiredAlarms is what is wanted by the view and the findings; have shows how the fleet alarms are split now.
+func (c *Controller) desiredAlarms(target string, have []alarm.Have) desired {
 	if target == homeAlarms {
 		var names []string
 		for _, t := range c.o.Targets {
 			names = append(names, t.Name)
 		}
-		return demand{want: alarm.Own(c.o.ID, names, c.o.Resync, c.o.HomeActions), scope: alarm.OwnScope(c.o.ID),
+		return desired{want: alarm.Own(c.o.ID, names, c.o.Resync, c.o.HomeActions), scope: alarm.OwnScope(c.o.ID),
 			seen: fleet.Seen{At: c.now(), Complete: true}}
 	}
 	last, _ := c.view.sweep(target)
-	out := demand{scope: alarm.ScopeOf(c.o.ID, target), seen: last.Seen}
+	out := desired{scope: alarm.ScopeOf(c.o.ID, target), seen: last.Seen}
 	all := c.book.Findings(target)
-	out.places = placesOf(c.view.servicesOf(target), all)
+	out.places = c.placesOf(c.view.servicesOf(target), all)
 	d := alarm.Demand{Owner: c.o.ID, Target: target, Layout: c.o.Layout, Places: out.places,
 		Open: map[alarm.Kind]map[string]int{}, Split: alarm.SplitNow(have, c.o.ID, target)}
 	if t, err := c.target(target); err == nil {
@@ -58,14 +58,14 @@ func (c *Controller) demand(target string, have []alarm.Have) demand {
 }
 
 // placesOf are services as alarms know them, in order.
-func placesOf(services map[fleet.Key]fleet.Service, findings []finding.Finding) []alarm.Place {
+func (c *Controller) placesOf(services map[fleet.Key]fleet.Service, findings []finding.Finding) []alarm.Place {
 	by := map[fleet.Key][]finding.Finding{}
 	for _, f := range findings {
 		by[f.Key] = append(by[f.Key], f)
 	}
 	var out []alarm.Place
 	for key, s := range services {
-		out = append(out, placeOf(key, s, by[key]))
+		out = append(out, c.placeOf(key, s, by[key]))
 	}
 	slices.SortFunc(out, func(a, b alarm.Place) int {
 		return strings.Compare(a.Cluster+"/"+a.Service, b.Cluster+"/"+b.Service)
@@ -73,8 +73,12 @@ func placesOf(services map[fleet.Key]fleet.Service, findings []finding.Finding) 
 	return out
 }
 
-func placeOf(key fleet.Key, s fleet.Service, findings []finding.Finding) alarm.Place {
+// placeOf is a service as alarms know it.
+func (c *Controller) placeOf(key fleet.Key, s fleet.Service, findings []finding.Finding) alarm.Place {
 	p := alarm.Place{Cluster: key.Cluster, Service: key.Service, Seen: map[alarm.Kind][]string{}}
+	if d, ok := c.definitions.of(s.TaskDefinition); ok {
+		p.LogGroups = d.LogGroups()
+	}
 	for _, arn := range s.TargetGroups {
 		p.TargetGroups = append(p.TargetGroups, fleet.ResourceOf(arn))
 	}
@@ -108,7 +112,7 @@ func (c *Controller) sightOf(o fleet.Observation, findings []finding.Finding) Al
 	s := c.sight(o.Target)
 	s.Claims = nil // of the target
 	if a := c.audits.of(o.Target); a.index != nil && c.o.Alarms != Off && !o.Gone {
-		s.Claims = a.index.ClaimsAt(placeOf(o.Key, o.Service, findings))
+		s.Claims = a.index.ClaimsAt(c.placeOf(o.Key, o.Service, findings))
 	}
 	return s
 }
@@ -154,7 +158,7 @@ func mergeAll(key fleet.Key, was []finding.Finding, claims []finding.Claim, seen
 }
 
 // price is what a target's watch costs a month; the controller's own account has the heartbeat's.
-func (c *Controller) price(target string, d demand, listed int, l *lookups) alarm.Cost {
+func (c *Controller) price(target string, d desired, listed int, l *lookups) alarm.Cost {
 	u := alarm.Use{Series: d.open, Spoken: d.spoken, Specs: d.want, Alarms: listed, Listed: len(l.active), Audit: c.auditEvery()}
 	if target == homeAlarms {
 		u.Own = 1 + len(c.o.Targets)
@@ -173,8 +177,8 @@ func (c *Controller) auditEvery() time.Duration {
 
 // Hearing is who hears of a finding.
 type Hearing struct {
-	Alarms []string // that tell of it and reach somebody
-	Why    string   // nobody hears of it; "": somebody does, or it is not of a kind that alarms tell
+	Alarms []string // that tell of it and reach a person
+	Why    string   // no person is notified; "": one is, or it is not of a kind that alarms tell
 }
 
 // HearingOf says which alarms tell of an open finding.
@@ -190,7 +194,8 @@ func (c *Controller) HearingOf(f finding.Finding) Hearing {
 	case a.index == nil:
 		return Hearing{Why: "not known yet: the alarms were not read"}
 	}
-	p := alarm.Place{Cluster: f.Key.Cluster, Service: f.Key.Service, Seen: map[alarm.Kind][]string{kind: {f.Subject}}}
+	p := c.placeOf(f.Key, c.view.service(f.Key), nil)
+	p.Seen = map[alarm.Kind][]string{kind: {f.Subject}}
 	var h Hearing
 	all := a.index.At(p)[alarm.Failure(kind)]
 	for _, t := range all {
@@ -214,6 +219,5 @@ func (c *Controller) CoverOf(key fleet.Key) []alarm.Cover {
 	if a.index == nil {
 		return nil
 	}
-	o := c.view.observe(key)
-	return a.index.Cover(placeOf(key, o.Service, c.book.peek(key).Findings))
+	return a.index.Cover(c.placeOf(key, c.view.service(key), c.book.peek(key).Findings))
 }

@@ -51,7 +51,8 @@ type CloudWatch interface {
 
 // AlarmWriter is the one way to change an alarm. Planning only uses a writer that refuses.
 type AlarmWriter interface {
-	PutAlarm(ctx context.Context, spec alarm.Spec, tags map[string]string) error
+	// PutAlarm makes an alarm with tags, or repairs the one that was read; one that is not as it was read stays as it is.
+	PutAlarm(ctx context.Context, spec alarm.Spec, was *alarm.Have, tags map[string]string) error
 	TagAlarm(ctx context.Context, arn string, tags map[string]string) error
 	// DeleteAlarm deletes the alarm if its owner tag, read at that moment, is the owner.
 	DeleteAlarm(ctx context.Context, name, arn, owner string) error
@@ -65,4 +66,5 @@ type Target struct {
 	Deployer   Deployer // needed where remediation is not off
 	Registry   Registry // nil: only images pinned by digest are known to stay
 	Actions    alarm.Actions
+	Overlap    string // why services that its scope names are left to another target; "": none are
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
 )
@@ -93,16 +94,18 @@ func (r *remediation) unanswered(a asked) string {
 
 // surveyLoop carries out the surveys of one target that visits ask for. No visit waits for it, so no rollback does.
 func (r *remediation) surveyLoop(ctx context.Context, t Target) {
-	r.surveying.work(t.Name, func(a asked) (again bool) {
-		if ctx.Err() != nil {
-			return false
-		}
-		err := r.c.fence("survey of "+a.key.String(), func() error { return r.answer(ctx, t, a) })
-		if ctx.Err() != nil {
-			return false
-		}
-		r.hinder(hindrance{a.key, "survey by policy " + a.policy}, err)
-		return err != nil
+	if t.Deployer == nil { // only where remediation is off
+		return
+	}
+	r.surveying.work(ctx, t.Name, func(a asked) (again bool) {
+		return r.c.attempt(contain.Remediation, t.Name, a.key.String(), func() (again bool, err error) {
+			err = contain.Do(contain.Remediation, a.key.String(), func() error { return r.answer(ctx, t, a) })
+			if ctx.Err() != nil {
+				return false, err
+			}
+			r.hinder(hindrance{a.key, "survey by policy " + a.policy}, err)
+			return err != nil, err
+		})
 	})
 }
 

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -40,23 +40,20 @@ func (r *remediation) moving(
 ) ([]string, error) {
 	moves := make([]string, len(base.Containers))
 	silent := make([]error, len(base.Containers))
-	var group sync.WaitGroup
+	group := contain.NewGroup(0)
 	for i, c := range base.Containers {
 		if strings.Contains(c.Image, "@sha256:") {
 			continue
 		}
 		runs := running(o, base.ARN, fresh, c)
-		group.Go(func() {
-			silent[i] = r.c.fence("image "+c.Image, func() (err error) {
-				moves[i], err = r.stays(ctx, t, c.Image, runs, keep)
-				return err
-			})
-			if moves[i] != "" {
+		group.Go(contain.Remediation, "image "+c.Image, func() (err error) {
+			if moves[i], err = r.stays(ctx, t, c.Image, runs, keep); moves[i] != "" {
 				moves[i] = fmt.Sprintf("%s (%s): %s", c.Name, c.Image, moves[i])
 			}
-		})
+			return err
+		}, func(err error) { silent[i] = err })
 	}
-	group.Wait()
+	_ = group.Wait() // each image has said its own
 	return slices.DeleteFunc(moves, func(s string) bool { return s == "" }), errors.Join(silent...)
 }
 

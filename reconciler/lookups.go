@@ -74,7 +74,7 @@ func (l *lookups) tag(have []alarm.Have, now time.Time) {
 	l.tags = is
 }
 
-// forget lets go of tags that an earlier look than that of now read, of the alarms that are to be written, and tells
+// forget lets go of the tags that an earlier look than that of now read, of the alarms that are to be written. It reports
 // whether there were any.
 func (l *lookups) forget(rows []alarm.Row, now time.Time) (any bool) {
 	for _, r := range rows {
@@ -95,7 +95,7 @@ func (l *lookups) facts(ctx context.Context, cw CloudWatch, ask alarm.Asked, now
 	f = alarm.Facts{Data: map[string]alarm.Data{}, Topics: map[string]alarm.Topic{}}
 	for metric, series := range ask.Metrics {
 		if data == nil { // one that is denied is denied for all
-			data = l.look(ctx, cw, metric, series, now)
+			data = l.refresh(ctx, cw, metric, series, now)
 		}
 		for _, s := range series {
 			if k, ok := l.data[s.String()]; ok {
@@ -120,8 +120,8 @@ func (l *lookups) facts(ctx context.Context, cw CloudWatch, ask alarm.Asked, now
 	return f, data, topics
 }
 
-// look lists the series of a metric with recent data, and where some are not among them those of two weeks, once a day.
-func (l *lookups) look(ctx context.Context, cw CloudWatch, metric [2]string, asked []alarm.Series, now time.Time) error {
+// refresh lists the series of a metric with recent data, and where some are not among them those of two weeks, once a day.
+func (l *lookups) refresh(ctx context.Context, cw CloudWatch, metric [2]string, asked []alarm.Series, now time.Time) error {
 	fresh := now.Sub(l.active[metric]) < activityFor
 	for _, s := range asked {
 		_, ok := l.data[s.String()]

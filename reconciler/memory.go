@@ -119,8 +119,17 @@ type counterBody struct {
 type applied struct {
 	Target  string
 	Hash    string
-	Actions []string // ours; null in records of versions that did not keep them
+	Own     *alarm.Actions // those that are ours; null in records of versions that did not keep them
+	Actions []string       // the same in records of versions that did not tell the lists apart
 	At      time.Time
+}
+
+// own are the actions that are ours. An older record does not say in which list they are: then they count in both.
+func (a applied) own() *alarm.Actions {
+	if a.Own == nil && a.Actions != nil {
+		return &alarm.Actions{Alarm: a.Actions, OK: a.Actions}
+	}
+	return a.Own
 }
 
 func encode(kind, key string, v any) (store.Item, error) {

@@ -23,7 +23,6 @@ type metrics struct {
 	data        prometheus.Counter
 	passSeconds prometheus.Histogram
 	passErrors  prometheus.Counter
-	panics      prometheus.Counter
 	rollouts    *prometheus.GaugeVec // by phase, or outcome once it ended
 }
 
@@ -47,10 +46,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)}),
 		passErrors: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "taskwarden", Name: "pass_errors_total", Help: "Passes that failed and were queued again."}),
 		rollouts:   vec("rollouts", "Rollouts that are kept, by their phase while they live, then by their outcome.", "state"),
-		panics:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "taskwarden", Name: "panics_total", Help: "Panics contained."}),
 	}
 	if r != nil {
-		r.MustRegister(m.sweeps, m.sweepTime, m.sweepCalls, m.complete, m.resync, m.stops, m.open, m.data, m.passSeconds, m.passErrors, m.panics, m.rollouts)
+		r.MustRegister(m.sweeps, m.sweepTime, m.sweepCalls, m.complete, m.resync, m.stops, m.open, m.data, m.passSeconds, m.passErrors, m.rollouts)
 	}
 	return m
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"k8s.io/client-go/util/workqueue"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -56,20 +57,25 @@ func (q *queues[K]) shutDown() {
 	}
 }
 
-// work runs one target's queue: read says whether it is worth another try.
-func (q *queues[K]) work(target string, read func(K) (again bool)) {
+// work runs one target's queue until it is shut down: try reports whether an item is to be tried again. Once ctx has ended the
+// queue is only emptied.
+func (q *queues[K]) work(ctx context.Context, target string, try func(K) (again bool)) {
 	queue := q.of(target)
 	for {
 		item, shutdown := queue.Get()
 		if shutdown {
 			return
 		}
-		if read(item) {
-			queue.AddRateLimited(item)
-		} else {
-			queue.Forget(item)
-		}
-		queue.Done(item)
+		workOn(ctx, queue, item, try)
+	}
+}
+
+func workOn[K comparable](ctx context.Context, queue workqueue.TypedRateLimitingInterface[K], item K, try func(K) (again bool)) {
+	defer queue.Done(item)
+	if ctx.Err() == nil && try(item) {
+		queue.AddRateLimited(item)
+	} else {
+		queue.Forget(item)
 	}
 }
 
@@ -149,12 +155,14 @@ func (d *definitions) of(arn string) (fleet.Definition, bool) {
 }
 
 func (d *definitions) loop(ctx context.Context, t Target) {
-	d.queues.work(t.Name, func(arn string) (again bool) {
-		def, err := d.fetch(ctx, t, arn)
-		if ctx.Err() != nil {
-			return false
-		}
-		return d.answered(recording.Definition{Target: t.Name, ARN: arn, Definition: def, Err: err, Tries: d.queues.of(t.Name).NumRequeues(arn)})
+	d.queues.work(ctx, t.Name, func(arn string) (again bool) {
+		return d.c.attempt(contain.Definition, t.Name, arn, func() (again bool, err error) {
+			def, err := d.fetch(ctx, t, arn)
+			if ctx.Err() != nil {
+				return false, err
+			}
+			return d.answered(recording.Definition{Target: t.Name, ARN: arn, Definition: def, Err: err, Tries: d.queues.of(t.Name).NumRequeues(arn)}), err
+		})
 	})
 }
 
@@ -183,7 +191,7 @@ func (d *definitions) answered(a recording.Definition) (again bool) {
 }
 
 func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def fleet.Definition, err error) {
-	err = d.c.fence("definition "+arn, func() error {
+	err = contain.Do(contain.Definition, arn, func() error {
 		kept, ok, err := d.c.book.Definition(ctx, d.c.o.AllowHash, arn)
 		if err != nil || ok {
 			def = kept
@@ -198,13 +206,19 @@ func (d *definitions) fetch(ctx context.Context, t Target, arn string) (def flee
 }
 
 func (d *definitions) arrived(arn string, def fleet.Definition) {
+	users := d.put(arn, def)
+	d.c.enqueue(slices.SortedFunc(maps.Keys(users), fleet.Key.Compare))
+}
+
+// put keeps a definition and returns who waited for it.
+func (d *definitions) put(arn string, def fleet.Definition) map[fleet.Key]bool {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.byARN[arn] = d.texts.slim(def)
 	delete(d.absent, arn)
 	users := d.users[arn]
 	delete(d.users, arn)
-	d.mu.Unlock()
-	d.c.enqueue(slices.SortedFunc(maps.Keys(users), fleet.Key.Compare))
+	return users
 }
 
 // evidence reads the log lines that judgements asked for.
@@ -237,20 +251,26 @@ func (e *evidence) want(key fleet.Key, wants []churn.Want) {
 }
 
 func (e *evidence) loop(ctx context.Context, t Target) {
-	e.queues.work(t.Name, func(k logKey) (again bool) {
-		e.mu.Lock()
-		w := e.wants[k]
-		e.mu.Unlock()
-		var tail fleet.Tail
-		err := e.c.fence("log of "+k.service.String(), func() (err error) {
-			tail, err = t.Observer.Tail(ctx, w.Ref, w.From, w.To, e.c.o.Policies.Churn.LogLines)
-			return err
+	e.queues.work(ctx, t.Name, func(k logKey) (again bool) {
+		return e.c.attempt(contain.Log, t.Name, k.service.String(), func() (again bool, err error) {
+			tail, err := e.read(ctx, t, k)
+			if ctx.Err() != nil {
+				return false, err
+			}
+			return e.answered(recording.Tail{Service: k.service, Ref: k.ref, Tail: tail, Err: err, Tries: e.queues.of(t.Name).NumRequeues(k)}), err
 		})
-		if ctx.Err() != nil {
-			return false
-		}
-		return e.answered(recording.Tail{Service: k.service, Ref: k.ref, Tail: tail, Err: err, Tries: e.queues.of(t.Name).NumRequeues(k)})
 	})
+}
+
+func (e *evidence) read(ctx context.Context, t Target, k logKey) (tail fleet.Tail, err error) {
+	e.mu.Lock()
+	w := e.wants[k]
+	e.mu.Unlock()
+	err = contain.Do(contain.Log, k.service.String(), func() (err error) {
+		tail, err = t.Observer.Tail(ctx, w.Ref, w.From, w.To, e.c.o.Policies.Churn.LogLines)
+		return err
+	})
+	return tail, err
 }
 
 // answered takes in log lines, or why there are none, and tells whether that is worth another try.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/recording"
@@ -46,8 +47,9 @@ func (r *reader) loop(ctx context.Context) {
 	for sleep(ctx, time.Minute) {
 		if now := r.c.now(); r.due(now) {
 			r.last = now
-			// A panic was said by the fence, and the next reading comes.
-			_ = r.c.fence("metrics of "+r.t.Name, func() error { r.read(ctx, now); return nil })
+			if r.c.contain(contain.Metrics, r.t.Name, r.t.Name, func() error { r.read(ctx, now); return nil }) != nil {
+				r.last = time.Time{} // it panicked: again in a minute
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
@@ -59,7 +60,8 @@ func newRemediation(c *Controller) *remediation {
 		answers: map[string][]rollout.Answer{}, hindrances: map[hindrance]hindered{}}
 }
 
-// off tells that no rollout is to be touched: not even one that was begun before.
+// off reports whether nothing is planned and nothing may start. Rollouts that were begun before are still watched, and taken back
+// where an approver orders it.
 func (r *remediation) off() bool { return r.o.Ceiling == "" || r.o.Ceiling == rollout.Off }
 
 // now is a time as it comes back from the store.
@@ -68,11 +70,21 @@ func (r *remediation) now() time.Time { return r.c.now().Round(0).UTC() }
 // want queues a service that may need a visit: a rollout of it lives or was exported, or a policy may match it.
 func (r *remediation) want(key fleet.Key, m Memory, findings []finding.Finding) {
 	if r.off() {
+		if begun(m.Rollouts) {
+			r.queues.of(key.Target).Add(key)
+		}
 		return
 	}
-	if _, ok := current(m.Rollouts); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
+	if _, ok := current(m.Rollouts, r.now()); ok || slices.ContainsFunc(r.o.Policies, func(p rollout.Policy) bool { return mayMatch(p, key, findings) }) {
 		r.queues.of(key.Target).Add(key)
 	}
+}
+
+// begun reports whether one of the rollouts is on its way beyond approval.
+func begun(rollouts []rollout.Rollout) bool {
+	return slices.ContainsFunc(rollouts, func(r rollout.Rollout) bool {
+		return r.Live() && r.Phase != rollout.Proposed && r.Phase != rollout.Approved
+	})
 }
 
 func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool {
@@ -87,15 +99,15 @@ func mayMatch(p rollout.Policy, key fleet.Key, findings []finding.Finding) bool 
 	return true
 }
 
-// current is the rollout that is to be advanced: the live one, else the newest export of a policy that has nothing newer.
-// rollouts are newest first.
-func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
+// current is the rollout that is to be advanced: the live one, else the newest of a policy that is an export, or a success
+// that is still judged. rollouts are newest first.
+func current(rollouts []rollout.Rollout, now time.Time) (rollout.Rollout, bool) {
 	if i := slices.IndexFunc(rollouts, rollout.Rollout.Live); i >= 0 {
 		return rollouts[i], true
 	}
 	newer := map[string]bool{} // policies with a newer rollout
 	for _, r := range rollouts {
-		if r.Outcome == rollout.Exported && !newer[r.Plan.Policy] {
+		if (r.Outcome == rollout.Exported || r.JudgedOn(now)) && !newer[r.Plan.Policy] {
 			return r, true
 		}
 		newer[r.Plan.Policy] = true
@@ -103,41 +115,29 @@ func current(rollouts []rollout.Rollout) (rollout.Rollout, bool) {
 	return rollout.Rollout{}, false
 }
 
-// loop visits the services of one target that are queued, and surveys those that a plan is wanted for.
-func (r *remediation) loop(ctx context.Context, t Target) {
-	if r.off() {
-		return
-	}
-	var workers sync.WaitGroup
-	for range visitors {
-		workers.Go(func() { r.visitLoop(ctx, t) })
-	}
-	for range surveyors {
-		workers.Go(func() { r.surveyLoop(ctx, t) })
-	}
-	workers.Wait()
-}
-
 func (r *remediation) shutDown() {
 	r.queues.shutDown()
 	r.surveying.shutDown()
 }
 
+// visitLoop visits the services of one target that are queued.
 func (r *remediation) visitLoop(ctx context.Context, t Target) {
-	r.queues.work(t.Name, func(key fleet.Key) (again bool) {
-		if ctx.Err() != nil {
-			return false
-		}
-		var after time.Duration
-		err := r.c.fence("remediation of "+key.String(), func() (err error) { after, err = r.visit(ctx, t, key); return err })
-		if ctx.Err() != nil {
-			return false
-		}
-		r.hinder(hindrance{key, "visit"}, err)
-		if err == nil && after > 0 {
-			r.queues.of(t.Name).AddAfter(key, after)
-		}
-		return err != nil
+	if t.Deployer == nil { // only where remediation is off
+		return
+	}
+	r.queues.work(ctx, t.Name, func(key fleet.Key) (again bool) {
+		return r.c.attempt(contain.Remediation, t.Name, key.String(), func() (again bool, err error) {
+			var after time.Duration
+			err = contain.Do(contain.Remediation, key.String(), func() (err error) { after, err = r.visit(ctx, t, key); return err })
+			if ctx.Err() != nil {
+				return false, err
+			}
+			r.hinder(hindrance{key, "visit"}, err)
+			if err == nil && after > 0 {
+				r.queues.of(t.Name).AddAfter(key, after)
+			}
+			return err != nil, err
+		})
 	})
 }
 
@@ -178,6 +178,7 @@ func (r *remediation) brakes(key fleet.Key, now time.Time) rollout.Brakes {
 	tag := r.tags[key].value
 	r.state.Unlock()
 	b := rollout.Brakes{Settings: r.o.Settings, Known: r.c.book.Rollouts(fleet.Key{}), Resets: r.c.book.resets(), Fleet: r.c.fleet(now), ViewAge: 3 * r.c.effective(key.Target)}
+	b.Ceiling = r.o.Ceiling
 	b.Mode, b.ModeBy = rollout.ModeOf(r.o.Ceiling, r.o.Default, tag)
 	if who, paused := r.c.book.Paused(key.Target); paused {
 		b.Paused = fmt.Sprintf("by %s at %s (%s)", who.By, who.At.UTC().Format(time.RFC3339), who.Reason)

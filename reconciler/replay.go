@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -30,7 +31,7 @@ type Replay struct {
 	now      time.Time
 	store    store.Store
 	c        *Controller
-	beat     time.Time // the next one
+	tick     time.Time // the next one
 	audit    time.Time // the next one
 	accounts map[string]*standIn
 	found    map[fleet.Key][]finding.Finding // as last said
@@ -94,7 +95,7 @@ func (r *Replay) apply(ctx context.Context, e recording.Event) error {
 		c.looked(e.Look.Target, e.Look.Cluster)
 	case e.Sweep != nil:
 		r.summary.looked(e.Sweep.Sweep)
-		c.pace(e.Sweep.Target, e.Sweep.Sweep)
+		c.interval(e.Sweep.Target, e.Sweep.Sweep)
 		c.swept(ctx, e.Sweep.Target, e.Sweep.Sweep)
 	case e.Definition != nil:
 		c.definitions.answered(*e.Definition)
@@ -114,7 +115,7 @@ func (r *Replay) apply(ctx context.Context, e recording.Event) error {
 // until runs the passes that time alone asks for: those of each minute, and the alarms' audit.
 func (r *Replay) until(ctx context.Context, at time.Time) error {
 	for {
-		next := earlier(r.beat, r.audit)
+		next := earlier(r.tick, r.audit)
 		if !next.Before(at) {
 			return nil
 		}
@@ -126,15 +127,15 @@ func (r *Replay) until(ctx context.Context, at time.Time) error {
 			r.audit = r.c.o.AlarmAudit.Next(next)
 			r.c.audits.dueAll()
 		}
-		beat := next.Equal(r.beat)
-		if beat {
-			r.beat = nextBeat(next)
-			r.c.wake()
+		tick := next.Equal(r.tick)
+		if tick {
+			r.tick = nextTick(next)
+			r.c.tickAll()
 		}
 		if err := r.settle(ctx); err != nil {
 			return err
 		}
-		if beat {
+		if tick {
 			r.silent()
 		}
 	}
@@ -153,7 +154,7 @@ func (r *Replay) settle(ctx context.Context) error {
 	for more := true; more; {
 		for r.c.queue.Len() > 0 {
 			key, _ := r.c.queue.Get()
-			err := r.c.fence("pass of "+key.String(), func() error { return r.c.pass(ctx, key) })
+			err := contain.Do(contain.Pass, key.String(), func() error { return r.c.pass(ctx, key) })
 			r.c.queue.Done(key)
 			if err := errors.Join(err, r.failed); err != nil {
 				return err
@@ -224,7 +225,7 @@ func (r *Replay) start(ctx context.Context, s recording.Start) error {
 		}
 	}
 	for name, was := range s.Applied {
-		it, err := encode(kindAlarm, name, applied{Hash: was.Hash, Actions: was.Actions, At: r.now})
+		it, err := encode(kindAlarm, name, applied{Hash: was.Hash, Own: was.Own, At: r.now})
 		if err != nil {
 			return err
 		}

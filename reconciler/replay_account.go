@@ -81,7 +81,8 @@ func (r *Replay) look(ctx context.Context, target string, facts alarm.Facts, beg
 	}
 	err := a.err
 	if err == nil {
-		_, err = c.audited(ctx, a, target, a.alarms(), facts, began)
+		have := a.alarms()
+		_, err = c.act(ctx, a, alarmLook{target: target, at: began, have: have, facts: facts, desired: c.desiredAlarms(target, have)})
 		r.replan = true
 	} else {
 		c.audits.failed(target, began)
@@ -117,7 +118,7 @@ func (r *Replay) lookUnlisted(ctx context.Context) (looked bool, err error) {
 }
 
 // PutAlarm keeps the alarm as CloudWatch would.
-func (a *standIn) PutAlarm(_ context.Context, spec alarm.Spec, tags map[string]string) error {
+func (a *standIn) PutAlarm(_ context.Context, spec alarm.Spec, _ *alarm.Have, tags map[string]string) error {
 	h := alarm.Have{Spec: spec, ARN: spec.Name, Namespace: alarm.Namespace, State: "INSUFFICIENT_DATA", Tags: tags}
 	h.Kind = ""
 	if i := slices.IndexFunc(a.have, func(is alarm.Have) bool { return is.Name == spec.Name }); i >= 0 {
@@ -181,7 +182,7 @@ func seriesOf(d alarm.Datum) string {
 	return strings.Join(parts, "\x00")
 }
 
-// silent tells the series of which this minute's beat said nothing.
+// silent tells the series of which this minute's tick said nothing.
 func (r *Replay) silent() {
 	for _, target := range slices.Sorted(maps.Keys(r.accounts)) {
 		levels := r.accounts[target].levels

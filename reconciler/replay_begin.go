@@ -42,7 +42,7 @@ func (r *Replay) begin(ctx context.Context, s recording.Start, o Options) (err e
 	for _, f := range o.Book.Findings("") {
 		r.found[f.Key] = append(r.found[f.Key], f)
 	}
-	r.beat, r.audit = nextBeat(r.now), o.AlarmAudit.Next(r.now)
+	r.tick, r.audit = nextTick(r.now), o.AlarmAudit.Next(r.now)
 	r.say(Moment{Start: &s})
 	return r.failed
 }

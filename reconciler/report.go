@@ -21,13 +21,22 @@ type ServiceReport struct {
 	Stops    int // unplanned stops in the detection window
 }
 
-// Services lists the services in view, in order.
+// Services lists the services in view, in order, without their tasks.
 func (c *Controller) Services() []ServiceReport {
-	var out []ServiceReport
-	for _, o := range c.view.services() {
+	seen := c.view.overview()
+	out := make([]ServiceReport, 0, len(seen))
+	for _, o := range seen {
 		out = append(out, c.reportOn(o))
 	}
 	return out
+}
+
+// Service gives one service in view, with its tasks.
+func (c *Controller) Service(key fleet.Key) (ServiceReport, bool) {
+	if !c.view.has(key) {
+		return ServiceReport{}, false
+	}
+	return c.reportOn(c.view.observe(key)), true
 }
 
 func (c *Controller) reportOn(o fleet.Observation) ServiceReport {

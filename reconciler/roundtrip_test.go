@@ -168,7 +168,7 @@ func roundTrips(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		document, err := registrationOf(raw, set, "r1")
+		document, err := rollout.Registration(raw, set, "r1")
 		if refusal, ok := errors.AsType[*rollout.Refusal](err); ok {
 			outcomes[string(refusal.Reason)]++
 			continue
@@ -192,7 +192,7 @@ func roundTrips(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := strayed(raw, is, set, "r1"); err != nil {
+		if err := rollout.Matches(document, is); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		nothingElse(t, seed, raw, is, set["c0"])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
@@ -12,8 +13,11 @@ import (
 // What follows is the one place where the steps of rollouts become calls. Each rollout was committed before; what becomes of
 // a call goes into the visit's answers, for the next Advance.
 
-// take carries out one step, and tells whether it was one that gives the rollout something new.
+// take carries out one step, and reports whether it was one that gives the rollout something new.
 func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) bool {
+	if r.Order != nil && r.Phase == rollout.RollingBack {
+		ctx = v.t.Deployer.Ordered(ctx)
+	}
 	switch s.Call {
 	case rollout.Fresh:
 		return v.takeLook(ctx, r)
@@ -29,8 +33,12 @@ func (v *visit) take(ctx context.Context, r rollout.Rollout, s rollout.Step) boo
 		v.answer(s.Call, func(a *rollout.Answer) { v.register(ctx, r, s, a) })
 	case rollout.Update:
 		v.answer(s.Call, func(a *rollout.Answer) { v.deploy(ctx, r, s, a) })
+	case rollout.Stop:
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.t.Deployer.StopDeployment(ctx, s.Stops) })
+	case rollout.Reregister:
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.reregister(ctx, s, a) })
 	case rollout.Restore:
-		v.answer(s.Call, func(a *rollout.Answer) { a.Revision, a.Err = v.restore(ctx, s) })
+		v.answer(s.Call, func(a *rollout.Answer) { a.Err = v.restore(ctx, r, s, a) })
 	default: // Record was committed with the rollout
 		return false
 	}
@@ -113,7 +121,7 @@ func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step,
 		a.Err = notSent(err)
 		return
 	}
-	document, err := registrationOf(base, s.Set, s.Tag)
+	document, err := rollout.Registration(base, s.Set, s.Tag)
 	if err != nil {
 		a.Err = err
 		return
@@ -123,7 +131,7 @@ func (v *visit) register(ctx context.Context, r rollout.Rollout, s rollout.Step,
 		return
 	}
 	if a.Revision, a.Err = v.t.Deployer.Register(ctx, document); a.Err == nil {
-		v.compare(ctx, base, s, r, a)
+		v.compare(ctx, document, a)
 	}
 }
 
@@ -136,11 +144,34 @@ func (v *visit) justLooked() bool {
 
 // deploy points the service at a revision. Nothing holds up the way back.
 func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
+	if a.Refusal, a.Err = v.wayBack(ctx, r, s); a.Refusal != nil || a.Err != nil {
+		return
+	}
 	if r.Phase == rollout.Rolling && !v.justLooked() {
 		a.Err = notSent(errLookedTooLongAgo)
 		return
 	}
 	a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision)
+}
+
+// wayBack reads the status of the revision that the service must be able to come back to: the base on the way forward, what is to
+// be deployed on the way back. On the way back nothing but that status holds the call up: where it cannot be read, AWS decides.
+func (v *visit) wayBack(ctx context.Context, r rollout.Rollout, s rollout.Step) (*rollout.Refusal, error) {
+	forward := r.Phase == rollout.Rolling
+	arn := s.Revision
+	if forward {
+		arn = r.Plan.Base
+	}
+	raw, err := v.t.Deployer.RawDefinition(ctx, arn)
+	switch {
+	case err == nil && statusIn(raw) != fleet.RevisionActive:
+		return rollout.BaseInactive(arn, statusIn(raw)), nil
+	case err != nil && forward:
+		return nil, notSent(err)
+	case errors.Is(err, fleet.ErrNotFound):
+		return rollout.BaseInactive(arn, "not described by AWS any more"), nil
+	}
+	return nil, nil
 }
 
 // notSent marks an error from before the write: nothing was done for certain, so it may be tried again.
@@ -160,15 +191,15 @@ func (u unsent) Error() string { return "nothing was sent: " + u.err.Error() }
 // Unwrap gives the class and the error.
 func (u unsent) Unwrap() []error { return []error{fleet.ErrUnsent, u.err} }
 
-// compare holds the new revision, as ECS describes it, against the base. One that cannot be read is not known: it is looked
+// compare holds the new revision, as ECS describes it, against what was sent. One that cannot be read is not known: it is looked
 // for by its tag.
-func (v *visit) compare(ctx context.Context, base []byte, s rollout.Step, r rollout.Rollout, a *rollout.Answer) {
+func (v *visit) compare(ctx context.Context, sent []byte, a *rollout.Answer) {
 	is, err := v.t.Deployer.RawDefinition(ctx, a.Revision)
 	if err != nil {
 		a.Revision, a.Err = "", fmt.Errorf("compare the new revision: %w", passing(err))
 		return
 	}
-	err = strayed(base, is, r.Plan.Set, s.Tag)
+	err = rollout.Matches(sent, is)
 	if refusal, ok := errors.AsType[*rollout.Refusal](err); ok {
 		a.Refusal = refusal
 		return
@@ -206,33 +237,115 @@ func (v *visit) findByTag(ctx context.Context, r rollout.Rollout, s rollout.Step
 			return
 		}
 		a.Revision = arn
-		v.compare(ctx, base, s, r, a)
+		sent, err := rollout.Registration(base, r.Plan.Set, s.Tag)
+		if a.Err = err; err == nil {
+			v.compare(ctx, sent, a)
+		}
 		return
 	}
 }
 
-// restore makes the base's content the family's newest ACTIVE revision, unless it is.
-func (v *visit) restore(ctx context.Context, s rollout.Step) (arn string, err error) {
+// restore makes the base's content the family's newest ACTIVE revision where the newest is one that this rollout registered. What
+// somebody else registered since then is left as it is.
+func (v *visit) restore(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) error {
 	base, err := v.t.Deployer.RawDefinition(ctx, s.Base)
 	if err != nil {
-		return "", notSent(err)
+		return notSent(err)
 	}
-	newest, err := v.t.Deployer.NewestRevisions(ctx, familyOf(s.Base))
+	newest, err := v.newest(ctx, s.Base, 1)
 	if err != nil {
-		return "", notSent(err)
+		return err
 	}
 	if len(newest) > 0 {
-		is, err := v.t.Deployer.RawDefinition(ctx, newest[0])
-		if err != nil {
-			return "", notSent(err)
+		same, err := rollout.SameContent(base, newest[0].raw)
+		if same || err != nil {
+			a.Revision = newest[0].arn
+			return err
 		}
-		if same, err := sameContent(base, is); same || err != nil {
-			return newest[0], err
+		if newest[0].foreign(r.ID) {
+			a.Foreign = newest[0].arn
+			return nil
 		}
 	}
-	document, err := registrationOf(base, nil, s.Tag)
+	return v.registerAgain(ctx, base, s.Tag, a)
+}
+
+// reregister gives an ACTIVE revision with the base's content: the base itself, one of the family that has the content already
+// (an earlier call of this step may have made it), or the content registered again.
+func (v *visit) reregister(ctx context.Context, s rollout.Step, a *rollout.Answer) error {
+	base, err := v.t.Deployer.RawDefinition(ctx, s.Base)
+	switch {
+	case err != nil:
+		return notSent(err)
+	case statusIn(base) == fleet.RevisionActive:
+		a.Revision = s.Base
+		return nil
+	}
+	newest, err := v.newest(ctx, s.Base, familyLooked)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return v.t.Deployer.Register(ctx, document)
+	id := strings.TrimSuffix(s.Tag, "/restore")
+	for _, is := range newest {
+		same, err := rollout.SameContent(base, is.raw)
+		if err != nil {
+			return err
+		}
+		if same {
+			a.Revision = is.arn
+			return nil
+		}
+	}
+	if len(newest) > 0 && newest[0].foreign(id) {
+		a.Foreign = newest[0].arn
+	}
+	return v.registerAgain(ctx, base, s.Tag, a)
+}
+
+// registerAgain registers the content of a revision as the family's newest.
+func (v *visit) registerAgain(ctx context.Context, base []byte, tag string, a *rollout.Answer) error {
+	document, err := rollout.Registration(base, nil, tag)
+	if err != nil {
+		return err
+	}
+	a.Revision, err = v.t.Deployer.Register(ctx, document)
+	return err
+}
+
+// familyLooked is how many of a family's newest ACTIVE revisions are compared with the base: each is one call.
+const familyLooked = 10
+
+// revision is one revision of a family as AWS describes it.
+type revision struct {
+	arn string
+	raw []byte
+}
+
+// foreign reports whether the rollout with that id did not register the revision.
+func (r revision) foreign(id string) bool {
+	tag := tagsIn(r.raw)[rollout.RolloutTag]
+	return tag != id && tag != id+"/restore"
+}
+
+// newest describes the newest ACTIVE revisions of the base's family, newest first. Those that AWS stopped describing meanwhile are
+// left out.
+func (v *visit) newest(ctx context.Context, base string, most int) ([]revision, error) {
+	arns, err := v.t.Deployer.NewestRevisions(ctx, familyOf(base))
+	if err != nil {
+		return nil, notSent(err)
+	}
+	var out []revision
+	for _, arn := range arns {
+		raw, err := v.t.Deployer.RawDefinition(ctx, arn)
+		switch {
+		case errors.Is(err, fleet.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, notSent(err)
+		}
+		if out = append(out, revision{arn, raw}); len(out) == most {
+			break
+		}
+	}
+	return out, nil
 }

@@ -29,6 +29,10 @@ type Deployer interface {
 	Register(ctx context.Context, document []byte) (arn string, err error)
 	// Deploy points the service at one revision, once, and changes nothing else.
 	Deploy(ctx context.Context, cluster, service, definition string) error
+	// StopDeployment has ECS roll back the service deployment that is under way, once.
+	StopDeployment(ctx context.Context, arn string) error
+	// Ordered marks what is sent with the context as ordered by an approver: it is sent in every mode of remediation.
+	Ordered(ctx context.Context) context.Context
 }
 
 // Registry tells what the tags of images mean now. Without one, no image that is not pinned by digest is known to stay.
@@ -74,12 +78,13 @@ func (r *remediation) inquire(
 	if err != nil {
 		return f, err
 	}
-	f.Express, f.PauseHooks = fresh.Express, fresh.PauseHooks
+	f.Deleted, f.Express, f.PauseHooks = fresh.Gone, fresh.Express, fresh.PauseHooks
 	raw, err := t.Deployer.RawDefinition(ctx, p.Base)
 	if err != nil {
 		return f, err
 	}
-	if f.UnknownFields, err = unknownFields(t, raw, p.Set); err != nil {
+	f.Base = statusIn(raw)
+	if f.Registration, f.UnknownFields, err = registrable(t, raw, p.Set); err != nil {
 		return f, err
 	}
 	origin := rollout.Origin{Tags: fresh.Tags, DefinitionTags: tagsIn(raw), CreatedBy: fresh.CreatedBy, RegisteredBy: base.RegisteredBy}
@@ -94,17 +99,21 @@ func (r *remediation) inquire(
 	return f, err
 }
 
-// unknownFields are the fields that a registration of the revision with the values would lose.
-func unknownFields(t Target, raw []byte, set map[string]map[string]string) ([]string, error) {
-	document, err := registrationOf(raw, set, "plan")
+// registrable is why the revision with the values cannot be registered, and the fields that a registration would lose.
+func registrable(t Target, raw []byte, set map[string]map[string]string) (why *rollout.Refusal, lost []string, err error) {
+	document, err := rollout.Registration(raw, set, "plan")
 	if refusal, refused := errors.AsType[*rollout.Refusal](err); refused {
-		return append([]string{refusal.Message}, refusal.Evidence...), nil
+		return refusal, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t.Deployer.UnknownFields(document)
+	lost, err = t.Deployer.UnknownFields(document)
+	return nil, lost, err
 }
+
+// statusIn is the status of the revision in a raw answer.
+func statusIn(raw []byte) string { return gjson.GetBytes(raw, "taskDefinition.status").Str }
 
 // tagsIn are the tags of a raw answer.
 func tagsIn(raw []byte) map[string]string {

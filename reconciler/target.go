@@ -24,6 +24,7 @@ func (c *Controller) targetPass(ctx context.Context, name string) error {
 		return err
 	}
 	now := c.now()
+	c.reportPanics(name) // some may be over
 	if err := c.judgeTarget(ctx, name, now); err != nil {
 		return err
 	}

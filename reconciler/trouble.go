@@ -82,6 +82,15 @@ func (c *Controller) settled(target, reason string) {
 	}
 }
 
+// noteOverlaps notes the targets whose services are another's: each stop is counted for one target only.
+func (c *Controller) noteOverlaps() {
+	for _, t := range c.o.Targets {
+		if t.Overlap != "" {
+			c.trouble(t.Name, "TargetsOverlap", "services of this target are watched by another one", errors.New(t.Overlap))
+		}
+	}
+}
+
 // sweepTroubles notes what a sweep could not see: the whole target, or some of its clusters.
 func (c *Controller) sweepTroubles(target string, s fleet.Sweep) {
 	broken := c.view.troubles(target)

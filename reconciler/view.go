@@ -229,17 +229,65 @@ func (v *view) sweep(target string) (last, whole fleet.Sweep) {
 
 // services lists all services in the view, in order.
 func (v *view) services() []fleet.Observation {
-	v.mu.RLock()
-	var keys []fleet.Key
-	for key, c := range v.clusters {
-		keys = append(keys, keysOf(key, c)...)
-	}
-	v.mu.RUnlock()
-	slices.SortFunc(keys, fleet.Key.Compare)
+	keys := v.keys()
 	out := make([]fleet.Observation, 0, len(keys))
 	for _, k := range keys {
 		out = append(out, v.observe(k))
 	}
+	return out
+}
+
+// service is one service in view, without its tasks; zero where there is none.
+func (v *view) service(key fleet.Key) fleet.Service {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]; c != nil {
+		return c.services[key.Service]
+	}
+	return fleet.Service{}
+}
+
+// overview lists all services in the view, in order, without their tasks, logs and metrics: it costs the same however many tasks
+// run.
+func (v *view) overview() []fleet.Observation {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := 0
+	for _, c := range v.clusters {
+		n += len(c.services)
+	}
+	out := make([]fleet.Observation, 0, n)
+	for key, c := range v.clusters {
+		for name, s := range c.services {
+			key.Service = name
+			out = append(out, fleet.Observation{Key: key, Seen: c.seen, Service: s})
+		}
+	}
+	slices.SortFunc(out, func(a, b fleet.Observation) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+// has reports whether a service is in the view.
+func (v *view) has(key fleet.Key) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	c := v.clusters[fleet.Key{Target: key.Target, Cluster: key.Cluster}]
+	if c == nil {
+		return false
+	}
+	_, ok := c.services[key.Service]
+	return ok
+}
+
+// keys lists the keys of all services in the view, in order.
+func (v *view) keys() []fleet.Key {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var out []fleet.Key
+	for key, c := range v.clusters {
+		out = append(out, keysOf(key, c)...)
+	}
+	slices.SortFunc(out, fleet.Key.Compare)
 	return out
 }
 

@@ -100,13 +100,15 @@ func (c *Controller) fleet(now time.Time) rollout.Fleet {
 func sick(findings []finding.Finding) []rollout.Sick {
 	ids := finding.CauseIDs(findings)
 	var out []rollout.Sick
+	at := map[fleet.Key]int{}
 	for i, f := range findings {
 		if !f.Open() || f.Key.Service == "" || f.Type != finding.SilentChurn && f.Type != finding.SidecarCrash {
 			continue
 		}
-		n := slices.IndexFunc(out, func(s rollout.Sick) bool { return s.Key == f.Key })
+		n, there := at[f.Key]
 		switch {
-		case n < 0:
+		case !there:
+			at[f.Key] = len(out)
 			out = append(out, rollout.Sick{Key: f.Key, Since: f.FirstSeen, Cause: ids[i]})
 		case f.Type == finding.SidecarCrash:
 			out[n].Cause = ids[i]

@@ -39,6 +39,11 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 		return 0, err
 	}
 	v.observation = r.observed(key, v.memory)
+	if r.off() {
+		if rollouts, _ := r.c.book.rolloutsOf(key); !begun(rollouts) {
+			return 0, nil
+		}
+	}
 	if err := v.propose(ctx); err != nil {
 		return 0, err
 	}
@@ -60,7 +65,7 @@ func (r *remediation) visit(ctx context.Context, t Target, key fleet.Key) (after
 // again is when the service's rollout is to be visited next: when its pause is over, where it has one.
 func (r *remediation) again(key fleet.Key) time.Duration {
 	rollouts, _ := r.c.book.rolloutsOf(key)
-	is, ok := current(rollouts)
+	is, ok := current(rollouts, r.now())
 	switch {
 	case !ok || !is.Live():
 		return 0
@@ -143,7 +148,7 @@ func (v *visit) policies(live rollout.Rollout, alive bool) []rollout.Policy {
 
 func (v *visit) live() (rollout.Rollout, bool) {
 	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
-	r, ok := current(rollouts)
+	r, ok := current(rollouts, v.r.now())
 	return r, ok && r.Live()
 }
 
@@ -166,7 +171,7 @@ func cures(findings []finding.Finding, plan rollout.Plan) []string {
 // advance takes the rollout one Advance on and carries out its steps; more tells that something came of them.
 func (v *visit) advance(ctx context.Context) (more bool, err error) {
 	rollouts, _ := v.r.c.book.rolloutsOf(v.key)
-	was, ok := current(rollouts)
+	was, ok := current(rollouts, v.r.now())
 	if !ok {
 		return false, nil
 	}

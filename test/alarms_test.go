@@ -11,11 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"go.uber.org/zap"
 
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/finding"
+	"taskwarden/reconciler/fleet"
 	"taskwarden/test/account"
 )
 
@@ -54,7 +56,7 @@ func (w *world) put(a cwtypes.MetricAlarm, tags ...cwtypes.Tag) {
 		AlarmName: a.AlarmName, AlarmDescription: a.AlarmDescription, Namespace: a.Namespace, MetricName: a.MetricName, Dimensions: a.Dimensions,
 		Statistic: a.Statistic, Period: a.Period, Metrics: a.Metrics, EvaluationPeriods: a.EvaluationPeriods, DatapointsToAlarm: a.DatapointsToAlarm,
 		ComparisonOperator: a.ComparisonOperator, TreatMissingData: a.TreatMissingData, Threshold: a.Threshold, AlarmActions: a.AlarmActions,
-		OKActions: a.OKActions, ActionsEnabled: a.ActionsEnabled, Tags: tags,
+		OKActions: a.OKActions, InsufficientDataActions: a.InsufficientDataActions, ActionsEnabled: a.ActionsEnabled, Tags: tags,
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -171,6 +173,197 @@ func TestWhatPeopleChange(t *testing.T) {
 					t.Errorf("drift was said: %t %t, and is open: %v", drifted, opened, onAlarms(c))
 				}
 			})
+		})
+	}
+}
+
+// A person adds an action to each of the three lists, one of them the topic that is ours in another list. A repair for another
+// reason keeps all of them.
+func TestARepairKeepsEveryListOfActions(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, incident(t, nil))
+		c := w.run(func(o *reconciler.Options) { w.told(o); o.Targets[0].Actions.OK = nil })
+		defer c.stop()
+		time.Sleep(10 * time.Minute)
+		name := prefix + "silent-churn"
+		a := w.described()[name]
+		a.Threshold, a.AlarmActions = aws.Float64(5), append(a.AlarmActions, people)
+		a.OKActions, a.InsufficientDataActions = []string{oncall}, []string{people, oncall}
+		w.put(a)
+		time.Sleep(40 * time.Minute)
+		got := w.described()[name]
+		if *got.Threshold != 1 || !slices.Equal(got.AlarmActions, a.AlarmActions) || !slices.Equal(got.OKActions, a.OKActions) ||
+			!slices.Equal(got.InsufficientDataActions, a.InsufficientDataActions) {
+			t.Errorf("threshold %v; ALARM %v, OK %v, INSUFFICIENT_DATA %v", *got.Threshold, got.AlarmActions, got.OKActions, got.InsufficientDataActions)
+		}
+		if r := rowsOf(c)[name]; !strings.Contains(r.Reason, "INSUFFICIENT_DATA action "+people) {
+			t.Errorf("the plan does not show what is kept: %+v", r)
+		}
+	})
+}
+
+// A person edits an alarm at the very moment at which it is repaired: the repair waits for the next look, and keeps the edit.
+func TestARepairLosesNoEditMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, incident(t, nil))
+		c := w.run(w.told)
+		defer c.stop()
+		time.Sleep(10 * time.Minute)
+		name := prefix + "sidecar-down"
+		a := w.described()[name]
+		a.Threshold = aws.Float64(5)
+		w.put(a)
+		edited := false
+		defer w.account.Gate(func(c account.Call) bool { return c.Op == "ListTagsForResource" && !edited }, func(account.Call) account.Gate {
+			edited = true // the alarms were listed, and nothing is written yet
+			a.InsufficientDataActions = []string{people}
+			w.put(a)
+			return account.Gate{}
+		})()
+		time.Sleep(40 * time.Minute)
+		if got := w.described()[name]; !edited || *got.Threshold != 1 || !slices.Equal(got.InsufficientDataActions, []string{people}) {
+			t.Errorf("edited %t; threshold %v, INSUFFICIENT_DATA %v", edited, *got.Threshold, got.InsufficientDataActions)
+		}
+		if w.logs.FilterMessage("left an alarm to the next look").Len() == 0 {
+			t.Error("the log does not say that the repair waited")
+		}
+	})
+}
+
+func (w *world) putLog(name string, actions []string, groups ...string) {
+	w.t.Helper()
+	if _, err := w.cw.PutLogAlarm(w.t.Context(), &cloudwatch.PutLogAlarmInput{
+		AlarmName: &name, AlarmActions: actions, ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold, Threshold: aws.Float64(0),
+		QueryResultsToEvaluate: aws.Int32(1), QueryResultsToAlarm: aws.Int32(1),
+		ScheduledQueryConfiguration: &cwtypes.ScheduledQueryConfiguration{
+			QueryString: aws.String("filter @message like /fatal error/"), AggregationExpression: aws.String("count(*)"), LogGroupIdentifiers: groups,
+			ScheduledQueryRoleARN: aws.String("arn:aws:iam::111122223333:role/query"),
+			ScheduleConfiguration: &cwtypes.ScheduleConfiguration{ScheduleExpression: aws.String("rate(5 minutes)"), StartTimeOffset: aws.Int64(300)},
+		},
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) putPromQL(name, query string, actions ...string) {
+	w.t.Helper()
+	if _, err := w.cw.PutMetricAlarm(w.t.Context(), &cloudwatch.PutMetricAlarmInput{AlarmName: &name, AlarmActions: actions, EvaluationInterval: aws.Int32(60),
+		EvaluationCriteria: &cwtypes.EvaluationCriteriaMemberPromQLCriteria{Value: cwtypes.AlarmPromQLCriteria{Query: &query}}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A service that a log alarm or a PromQL alarm may watch is neither covered nor uncovered, and it is said which alarm may.
+func TestLogAndPromQLAlarmsPossiblyCover(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, incident(t, nil))
+		django := fleet.Key{Target: "prod", Cluster: "prod", Service: "django"}
+		group := w.groupOf("prod", "django")
+		w.account.SetTopic(people, account.Topic{Confirmed: 1})
+		w.putLog("errors of django", []string{people}, group)
+		w.putLog("a function", []string{people}, "/aws/lambda/x")
+		w.putPromQL("tasks of another", `RunningTaskCount{ClusterName="prod",ServiceName="other"} < 1`, people)
+		c := w.run(func(o *reconciler.Options) { w.told(o); o.Alarms = reconciler.Plan })
+		defer c.stop()
+		time.Sleep(time.Hour)
+		covers := c.CoverOf(django)
+		if len(covers) == 0 {
+			t.Fatal("nothing is known of the service's alarms")
+		}
+		for _, cover := range covers {
+			if cover.Tells != alarm.Unclear || cover.Missing || cover.Alarm != "errors of django" || !strings.Contains(cover.Why, "possibly: it is a log alarm on the log group "+group) {
+				t.Errorf("%s: %+v", cover.Failure, cover)
+			}
+		}
+		if got := onAlarms(c)["django"]; len(got) > 0 {
+			t.Errorf("findings on the service: %v", got)
+		}
+		rows := rowsOf(c)
+		if r := rows["errors of django"]; r.Status != alarm.Foreign || r.Service != "django" || !strings.Contains(r.Reason, "log alarm") {
+			t.Errorf("its row: %+v", r)
+		}
+		if _, listed := rows["a function"]; listed {
+			t.Error("a function's log alarm is listed with the services")
+		}
+		if _, err := w.cw.DeleteAlarms(t.Context(), &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"errors of django"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Minute)
+		for _, cover := range c.CoverOf(django) {
+			if cover.Tells != alarm.No || !cover.Missing {
+				t.Errorf("without it, %s: %+v", cover.Failure, cover)
+			}
+		}
+	})
+}
+
+// groupOf is the log group of the first container of a service's running revision.
+func (w *world) groupOf(cluster, service string) string {
+	w.t.Helper()
+	client := ecs.NewFromConfig(sdk(w.account))
+	of, err := client.DescribeServices(w.t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{service}})
+	if err != nil || len(of.Services) != 1 {
+		w.t.Fatal(err)
+	}
+	out, err := client.DescribeTaskDefinition(w.t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: of.Services[0].TaskDefinition})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.TaskDefinition.ContainerDefinitions[0].LogConfiguration.Options["awslogs-group"]
+}
+
+// A wanted name that an alarm of another type has is a conflict: it is said, the alarm stays, and the others are made.
+func TestATakenNameIsAConflict(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, incident(t, nil))
+		w.putLog(prefix+"silent-churn", []string{oncall}, "/aws/lambda/x")
+		w.putPromQL(prefix+"sidecar-crash", `Errors{FunctionName="x"} > 0`, oncall)
+		c := w.run(w.told)
+		defer c.stop()
+		time.Sleep(40 * time.Minute)
+		for kind, says := range map[string]string{"silent-churn": "a log alarm's", "sidecar-crash": "a PromQL alarm's"} {
+			if r := rowsOf(c)[prefix+kind]; r.Status != alarm.Foreign || !r.Taken || r.Write.Needed() || !strings.Contains(r.Reason, says) {
+				t.Errorf("%s: %+v", kind, r)
+			}
+		}
+		if got := w.described()[prefix+"sidecar-crash"]; got.EvaluationCriteria == nil {
+			t.Errorf("overwritten: %+v", got)
+		}
+		if _, made := w.described()[prefix+"sidecar-down"]; !made {
+			t.Error("the other alarms are not made")
+		}
+		if got := onAlarms(c)[""]; !slices.Contains(got, "AlarmMissing/NameTaken") {
+			t.Errorf("findings: %v", got)
+		}
+		if said := strings.Join(c.Targets()[0].Troubles, "\n"); said != "" {
+			t.Errorf("conditions: %s", said)
+		}
+	})
+}
+
+// Alarms without an action are called blind while they are only planned, and once they are there.
+func TestAlarmsWithoutActionsAreBlind(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []reconciler.Mode{reconciler.Plan, reconciler.Ensure} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, incident(t, nil))
+			c := w.run(func(o *reconciler.Options) { o.Alarms = mode })
+			defer c.stop()
+			time.Sleep(40 * time.Minute)
+			if got := onAlarms(c)[""]; !slices.Contains(got, "AlarmBlind/NoActions") {
+				t.Errorf("%s: findings %v", mode, got)
+			}
+			r, want := rowsOf(c)[prefix+"silent-churn"], alarm.Blind
+			if mode == reconciler.Plan {
+				want = alarm.Missing
+			}
+			if r.Status != want || !strings.Contains(r.Reason, "it has no alarm action") {
+				t.Errorf("%s: %+v", mode, r)
+			}
 		})
 	}
 }

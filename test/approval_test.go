@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -13,12 +14,13 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/console"
+	"taskwarden/reconciler"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
 )
 
-// Over HTTP, only an approver with the plan's own hash has anything written to the account; every attempt is in the audit log,
-// by whom and with what came of it.
+// Over HTTP, only an approver with the plan's own hash has anything written to the account. The audit log has the approval, and
+// each refused attempt is kept apart from it, both with the name and the result.
 func TestOnlyAnApproverHasAFixRolledOut(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -72,18 +74,58 @@ func TestOnlyAnApproverHasAFixRolledOut(t *testing.T) {
 		if now := rollouts(t, c, 1)[0]; now.Phase != rollout.Soaking || now.Approval == nil || now.Approval.By != "oncall" || len(w.writes("UpdateService")) != 1 {
 			t.Errorf("%s %s: %s", now.Phase, now.Outcome, now.Message)
 		}
-		var said []string // newest first
-		for _, e := range c.Audit(fleet.Key{}) {
-			if e.Action == "approve" {
-				said = append(said, e.By)
-				if e.Rollout != plan.ID || e.Key != django || e.Refused != (e.Text != "proposed → approved") {
-					t.Errorf("%+v", e)
+		said := func(entries []reconciler.AuditEntry) (by string) { // newest first
+			for _, e := range entries {
+				if e.Action == "approve" {
+					by += " " + e.By
+					if e.Rollout != plan.ID || e.Key != django || e.Refused != (e.Text != "proposed → approved") {
+						t.Errorf("%+v", e)
+					}
 				}
 			}
+			return by
 		}
-		want := "oncall oncall oncall oncall nobody tv left nobody nobody"
-		if got := strings.Join(said, " "); got != want {
-			t.Errorf("the audit log says %q, want %q", got, want)
+		if done, refused := said(c.Audit(fleet.Key{})), said(c.Refusals(fleet.Key{})); done != " oncall" || refused != " oncall oncall oncall nobody tv left nobody nobody" {
+			t.Errorf("the audit log says %q, and the refused attempts are of %q", done, refused)
 		}
 	})
+}
+
+// An approval after which nothing would be sent answers 409 with the reason and the remedy, and changes nothing: here the
+// service's mode is plan, by remediation.default or by its own tag.
+func TestAnApprovalThatWouldSendNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		standard     rollout.Mode
+		tag          string
+		says, remedy string
+	}{
+		"the default is plan": {rollout.Show, "", "remediation.default is plan", "set remediation.default to approve"},
+		"the tag is plan":     {"", "plan", "the service's tag taskwarden:remediation makes its mode plan", "set the tag to approve or auto on " + django.String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				scenario := fixable(t)
+				if c.tag != "" {
+					scenario.Clusters[0].Services[0].Tags = map[string]string{rollout.Tag: c.tag}
+				}
+				w := newWorld(t, scenario)
+				run := w.run(func(o *reconciler.Options) {
+					w.remediate(rollout.Approve, cure)(o)
+					o.Remediation.Default = c.standard
+				})
+				defer run.stop()
+				time.Sleep(time.Hour)
+				plan := rollouts(t, run, 1)[0]
+				_, err := run.Approve(t.Context(), plan.ID, plan.Plan.Hash, rollout.Order{By: "oncall"})
+				if !errors.Is(err, rollout.ErrConflict) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.remedy) {
+					t.Errorf("%v", err)
+				}
+				time.Sleep(time.Hour)
+				if now := rollouts(t, run, 1)[0]; now.Phase != rollout.Proposed || now.Approval != nil || len(w.writes("RegisterTaskDefinition")) != 0 {
+					t.Errorf("%s %s: %s", now.Phase, now.Outcome, now.Message)
+				}
+			})
+		})
+	}
 }

@@ -18,28 +18,31 @@ const module = "taskwarden/"
 
 // arrows says which packages of ours each package may import. A package that is not here is new: give it a place.
 var arrows = map[string][]string{
-	"reconciler/fleet":         {},
+	"contain":                  {}, // below everything, the stores too: no goroutine starts without it
+	"reconciler/regex":         {},
+	"reconciler/mask":          {"reconciler/regex"},
+	"reconciler/fleet":         {"reconciler/mask"},
 	"reconciler/finding":       {"reconciler/fleet"},
-	"reconciler/churn":         {"reconciler/fleet", "reconciler/finding"},
+	"reconciler/churn":         {"reconciler/regex", "reconciler/mask", "reconciler/fleet", "reconciler/finding"},
 	"reconciler/otel":          {"reconciler/fleet", "reconciler/finding"},
 	"reconciler/template":      {"reconciler/fleet"},
 	"reconciler/alarm":         {"reconciler/fleet", "reconciler/finding"},
-	"reconciler/rollout":       {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
+	"reconciler/rollout":       {"reconciler/mask", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
 	"reconciler/export":        {"reconciler/fleet", "reconciler/otel", "reconciler/rollout"},
 	"reconciler/scan":          {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm"},
-	"reconciler/cloud":         {"reconciler/fleet", "reconciler/alarm"},
+	"reconciler/cloud":         {"contain", "reconciler/mask", "reconciler/fleet", "reconciler/alarm"},
 	"reconciler/registry":      {"reconciler/fleet"},
 	"reconciler/permission":    {"reconciler/cloud"},
-	"reconciler/recording":     {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
-	"reconciler":               {"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/rollout", "reconciler/recording", "store", "store/memory"},
+	"reconciler/recording":     {"contain", "reconciler/mask", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm"},
+	"reconciler":               {"contain", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/alarm", "reconciler/rollout", "reconciler/recording", "store", "store/memory"},
 	"store":                    {},
-	"store/bolt":               {"store"},
+	"store/bolt":               {"contain", "store"},
 	"store/memory":             {"store"},
-	"store/lease":              {},
-	"store/dynamodb":           {"store", "store/lease"},
+	"store/lease":              {"contain"},
+	"store/dynamodb":           {"contain", "store", "store/lease"},
 	"store/storetest":          {"store"},
-	"console":                  {"reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
-	"cmd/controller/config":    {""},
+	"console":                  {"contain", "reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
+	"cmd/controller/config":    {"", "reconciler/fleet", "reconciler/mask"},
 	"test/peer":                {},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},
@@ -50,7 +53,7 @@ var arrows = map[string][]string{
 }
 
 // pure packages decide: values in, values out. They know no clock, no context, no I/O and no log.
-var pure = []string{"reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan", "reconciler/rollout", "reconciler/export"}
+var pure = []string{"reconciler/regex", "reconciler/mask", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/otel", "reconciler/template", "reconciler/alarm", "reconciler/scan", "reconciler/rollout", "reconciler/export"}
 
 // impure are the imports that would end that.
 var impure = []string{"context", "net", "net/http", "os", "log", "log/slog", "sync", "go.uber.org/zap"}

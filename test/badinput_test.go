@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,18 @@ func TestReload(t *testing.T) {
 	eventually(t, "the new mode acts", 40*time.Second, func() bool { return called(a, "PutMetricAlarm") >= 3 })
 	if got := metric("taskwarden_config_last_reload_successful"); got != "1" {
 		t.Errorf("reload metric %s", got)
+	}
+	raised := p.items("/api/v1/audit?action=raise")
+	if len(raised) == 0 || raised[0]["text"] != "alarms.mode: plan → ensure" || raised[0]["by"] != "configuration" {
+		t.Fatalf("the audit log says %v", raised)
+	}
+	at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(raised[0]["at"]))
+	first := slices.IndexFunc(a.Calls(), func(c account.Call) bool { return c.Op == "PutMetricAlarm" })
+	if err != nil || !at.Before(a.Calls()[first].At) {
+		t.Errorf("audited at %s (%v), the first write was at %s", at, err, a.Calls()[first].At)
+	}
+	if !strings.Contains(p.stderr.String(), "alarms.mode: plan → ensure") {
+		t.Error("the log does not name the old and the new mode")
 	}
 	p.terminate()
 }

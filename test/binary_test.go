@@ -17,26 +17,41 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/test/account"
 )
 
 // buildOnce builds the real binary once for all tests of this package.
-var buildOnce = sync.OnceValues(func() (string, error) {
+var buildOnce = sync.OnceValues(func() (string, error) { return compile("controller", "-race") })
+
+// built are the directories that compile made.
+var built struct {
+	mu   sync.Mutex
+	dirs []string
+}
+
+// compile builds the real binary with flags of go build.
+func compile(name string, flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "taskwarden-test-")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "controller")
-	out, err := exec.Command("go", "build", "-race", "-o", path, "taskwarden/cmd/controller").CombinedOutput()
+	built.mu.Lock()
+	built.dirs = append(built.dirs, dir)
+	built.mu.Unlock()
+	path := filepath.Join(dir, name)
+	args := append([]string{"build", "-o", path}, flags...)
+	out, err := exec.Command("go", append(args, "taskwarden/cmd/controller")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the controller: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -53,9 +68,19 @@ func TestMain(m *testing.M) {
 		}
 	}
 	debug.SetGCPercent(800) // simulated weeks leave a large, lasting record behind
+	// A panic of a controller in this process is contained, and must not pass unseen: no test here plants one.
+	var panics atomic.Int64
+	contain.Report(func(p *contain.Panic) {
+		panics.Add(1)
+		fmt.Fprintf(os.Stderr, "%v\n%s", p, p.Stack)
+	})
 	code := m.Run()
-	if path, err := buildOnce(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if panics.Load() > 0 && code == 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: the tests passed, and a controller panicked")
+		code = 1
+	}
+	for _, dir := range built.dirs {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -117,6 +142,12 @@ func launch(t *testing.T, endpoint, region, dir, config string) *process {
 // launchOn is launch with the store's section; env is added to the environment.
 func launchOn(t *testing.T, endpoint, region, dir, config, store string, env ...string) *process {
 	t.Helper()
+	return launchBinary(t, binary(t), endpoint, region, dir, config, store, nil, env...)
+}
+
+// launchBinary is launchOn with the program and more flags.
+func launchBinary(t *testing.T, path, endpoint, region, dir, config, store string, flags []string, env ...string) *process {
+	t.Helper()
 	address := freeAddress(t)
 	config = "apiVersion: taskwarden/v1\nkind: ControllerConfig\n" + config + fmt.Sprintf("\nstore: %s\nserver: {address: %q}\n", store, address)
 	file := filepath.Join(dir, "config.yaml")
@@ -124,7 +155,7 @@ func launchOn(t *testing.T, endpoint, region, dir, config, store string, env ...
 		t.Fatal(err)
 	}
 	p := &process{t: t, url: "http://" + address, stderr: &lockedBuffer{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(binary(t), "run", "--config", file, "--log-format", "json")
+	p.cmd = exec.Command(path, append([]string{"run", "--config", file, "--log-format", "json"}, flags...)...)
 	p.cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+region, "AWS_ACCESS_KEY_ID=test",
 		"AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true")
 	p.cmd.Env = append(p.cmd.Env, env...)

@@ -85,7 +85,7 @@ func (w *world) asking(mode rollout.Mode, l library) func(*reconciler.Options) {
 	base := w.remediate(mode, cure)
 	return func(o *reconciler.Options) {
 		base(o)
-		o.Targets[0].Registry = registry.New(o.Targets[0].Deployer.(*cloud.Account), registry.NewPublic(l))
+		o.Targets[0].Registry = registry.New(o.Targets[0].Deployer.(*cloud.Account), registry.NewPublic(l, "v1"))
 	}
 }
 

@@ -159,5 +159,11 @@ func (w *world) alarmsIn(state cwtypes.StateValue) []string {
 	return names
 }
 
-// bubble runs a test in virtual time.
-func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
+// bubble runs a test in virtual time, which begins on a Monday at 08:00 UTC: lifetimes are compared by the hour of the week.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Date(2000, 1, 3, 8, 0, 0, 0, time.UTC).Sub(time.Now()))
+		f(t)
+	})
+}

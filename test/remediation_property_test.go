@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/robfig/cron/v3"
 	"pgregory.net/rapid"
@@ -60,10 +62,11 @@ func draw(t *rapid.T) drawn {
 		}
 		d.settings.Windows = []rollout.Window{{Schedule: schedule, Duration: time.Hour, Name: "an hour of three"}}
 	}
-	kinds := []string{"somebody deploys without", "somebody deploys with", "somebody deploys an image", "pause", "resume", "restart", "restart", "calls fail", "answers are lost", "denied", "all is well"}
+	kinds := []string{"somebody deploys without", "somebody deploys with", "somebody deploys an image", "pause", "resume", "restart", "restart", "calls fail", "answers are lost", "denied", "all is well",
+		"the base is deregistered", "the base is deregistered", "somebody registers", "somebody registers", "tag off", "tag auto", "a person takes it back"}
 	d.events = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event {
 		return event{time.Duration(rapid.IntRange(1, 600).Draw(t, "at")) * time.Minute, rapid.IntRange(0, d.services-1).Draw(t, "service"), rapid.SampledFrom(kinds).Draw(t, "what")}
-	}), 0, 8).Draw(t, "events")
+	}), 0, 10).Draw(t, "events")
 	d.misfortunes = drawMisfortunes(t, d.services)
 	slices.SortStableFunc(d.events, func(a, b event) int { return int(a.at - b.at) })
 	return d
@@ -118,13 +121,15 @@ type witness struct {
 	d   drawn
 	ecs *ecs.Client
 
-	mu      sync.Mutex
-	running running
-	paused  bool
-	trouble string
-	writes  int
-	wrong   []string
-	fortune *fortune
+	mu       sync.Mutex
+	running  running
+	paused   bool
+	off      map[string]time.Time // since when a service's tag says off
+	trouble  string
+	troubled bool // calls failed at some time: a way back may have run out of time
+	writes   int
+	wrong    []string
+	fortune  *fortune
 }
 
 func (w *witness) complain(format string, args ...any) {
@@ -133,7 +138,7 @@ func (w *witness) complain(format string, args ...any) {
 
 // see is asked about each write before it is carried out.
 func (w *witness) see(c account.Call) account.Gate {
-	if c.AccessKey == personsKey {
+	if c.AccessKey == personsKey || somebodys(c) {
 		return account.Gate{}
 	}
 	meets := w.fortune.meets(c)
@@ -150,6 +155,8 @@ func (w *witness) see(c account.Call) account.Gate {
 	w.registersOverNobody(c, r)
 	if c.Op == "UpdateService" {
 		w.overNobody(c, r)
+	} else {
+		w.coversNothing(c, r)
 	}
 	switch w.trouble {
 	case "calls fail":
@@ -159,6 +166,9 @@ func (w *witness) see(c account.Call) account.Gate {
 	}
 	return meets
 }
+
+// somebodys reports whether the event "somebody registers" made the call: its revision has one container.
+func somebodys(c account.Call) bool { return len(asList(c.Input["containerDefinitions"])) == 1 }
 
 // rolloutOf is the one live rollout that a write is of.
 func (w *witness) rolloutOf(c account.Call) (rollout.Rollout, bool) {
@@ -185,12 +195,19 @@ func (w *witness) judge(c account.Call, r rollout.Rollout) {
 	if w.d.mode != rollout.Auto && (w.d.mode != rollout.Approve || r.Approval == nil || r.Approval.By != "oncall") {
 		w.complain("%s in mode %s", c.Op, w.d.mode)
 	}
-	if w.paused {
-		w.complain("%s while paused", c.Op)
+	if ordered := r.Order != nil && r.Phase == rollout.RollingBack; !ordered {
+		if w.paused {
+			w.complain("%s while paused", c.Op)
+		}
+		// The tag is read with each look, and what was read serves for ten minutes.
+		if since, off := w.off[r.Key().Service]; off && time.Since(since) > 11*time.Minute {
+			w.complain("%s of %s (%s) under the tag off since %s", c.Op, r.ID, r.Phase, since.UTC().Format("15:04:05"))
+		}
 	}
 	if r.Phase == rollout.RollingBack {
 		return
 	}
+	w.afterABadCanary(c, r)
 	if len(w.d.settings.Windows) > 0 && time.Now().UTC().Hour()%3 != 0 {
 		w.complain("%s of %s (%s) outside the window", c.Op, r.ID, r.Phase)
 	}
@@ -218,6 +235,49 @@ func (w *witness) judge(c account.Call, r rollout.Rollout) {
 	}
 }
 
+// afterABadCanary looks for a canary of the fix that ended badly: nobody resets anything here.
+func (w *witness) afterABadCanary(c account.Call, r rollout.Rollout) {
+	for _, k := range w.running.Rollouts(fleet.Key{}) {
+		bad := k.Outcome == rollout.RolledBack || k.Outcome == rollout.Failed || k.Outcome == rollout.Superseded
+		if bad && k.Canary && !k.Wrote.IsZero() && k.Since.Before(r.StartedAt) {
+			w.complain("%s of %s, though the canary %s ended %s: %s", c.Op, r.ID, k.ID, k.Outcome, k.Message)
+		}
+	}
+}
+
+// coversNothing asks the account for the family's newest revision when the old content is registered again: that must be one of
+// the rollout, unless production needs the content and its base cannot be deployed any more.
+func (w *witness) coversNothing(c account.Call, r rollout.Rollout) {
+	if r.Phase != rollout.RollingBack {
+		return
+	}
+	describe := func(revision string) (*ecs.DescribeTaskDefinitionOutput, bool) {
+		out, err := w.ecs.DescribeTaskDefinition(w.t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: &revision,
+			Include: []types.TaskDefinitionField{types.TaskDefinitionFieldTags}})
+		if err != nil {
+			w.complain("describe %s: %v", revision, err)
+		}
+		return out, err == nil
+	}
+	newest, ok := describe(aws.ToString(familyOf(r.Plan.Base)))
+	base, read := describe(r.Plan.Base)
+	if !ok || !read || base.TaskDefinition.Status != types.TaskDefinitionStatusActive && !r.Ending.Restored {
+		return
+	}
+	for _, tag := range newest.Tags {
+		if aws.ToString(tag.Key) == rollout.RolloutTag && strings.HasPrefix(aws.ToString(tag.Value), r.ID) {
+			return
+		}
+	}
+	w.complain("%s of %s covers %s", c.Op, r.ID, aws.ToString(newest.TaskDefinition.TaskDefinitionArn))
+}
+
+// familyOf is the family of a revision's ARN.
+func familyOf(arn string) *string {
+	family, _, _ := strings.Cut(fleet.NameOf(arn), ":")
+	return &family
+}
+
 // overNobody asks the account what runs at the moment of an UpdateService.
 func (w *witness) overNobody(c account.Call, r rollout.Rollout) {
 	out, err := w.ecs.DescribeServices(w.t.Context(), &ecs.DescribeServicesInput{Cluster: aws.String("prod"), Services: []string{r.Plan.ServiceARN}})
@@ -229,7 +289,7 @@ func (w *witness) overNobody(c account.Call, r rollout.Rollout) {
 	runs, to := aws.ToString(deployments[0].TaskDefinition), c.Input["taskDefinition"]
 	switch {
 	case to == r.Revision && runs == r.Plan.Base && len(deployments) == 1:
-	case to == r.Plan.Base && runs == r.Revision && r.Phase == rollout.RollingBack:
+	case r.Phase == rollout.RollingBack && runs == r.Revision && (to == r.Plan.Base || to == r.Ending.To):
 	default:
 		w.complain("UpdateService of %s (%s) to %v over %s, %d deployments", r.ID, r.Phase, to, runs, len(deployments))
 	}
@@ -252,6 +312,9 @@ func (w *witness) live() {
 	rests(11 * time.Hour)
 	w.happens(event{what: "all is well"})
 	w.happens(event{what: "resume"})
+	for i := range w.d.services {
+		w.happens(event{service: i, what: "tag auto"})
+	}
 	rests(22 * time.Hour)
 }
 
@@ -268,6 +331,7 @@ func (w *witness) start() {
 
 func (w *witness) happens(e event) {
 	who := rollout.Order{By: "oncall", Reason: e.what}
+	service := fmt.Sprintf("django%d", e.service)
 	set := func(f func()) { w.mu.Lock(); defer w.mu.Unlock(); f() }
 	switch e.what {
 	case "pause":
@@ -285,13 +349,44 @@ func (w *witness) happens(e event) {
 		w.running.stop()
 		w.start()
 	case "calls fail", "answers are lost":
-		set(func() { w.trouble = e.what })
+		set(func() { w.trouble, w.troubled = e.what, true })
+	case "tag off":
+		w.tagged(w.t, service, "off")
+		set(func() { w.off[service] = time.Now() })
+	case "tag auto":
+		set(func() { delete(w.off, service) })
+		w.tagged(w.t, service, "auto")
+	case "the base is deregistered":
+		w.deregister(w.t, w.base(service))
+	case "somebody registers":
+		_, err := w.ecs.RegisterTaskDefinition(w.t.Context(), &ecs.RegisterTaskDefinitionInput{Family: &service,
+			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("nginx"), Image: aws.String(image["nginx"])}}})
+		if err != nil {
+			w.t.Error(err)
+		}
+	case "a person takes it back":
+		if all := w.running.Rollouts(fleet.Key{Target: "prod", Cluster: "prod", Service: service}); len(all) > 0 {
+			if _, err := w.running.RollBack(w.t.Context(), all[0].ID, who); err != nil && !errors.Is(err, rollout.ErrConflict) {
+				w.t.Error(err)
+			}
+		}
 	case "denied":
+		set(func() { w.troubled = true })
 		w.account.Deny("ecs:UpdateService", "ecs:DescribeServiceRevisions")
 	case "all is well":
 		set(func() { w.trouble = "" })
 		w.account.Allow("ecs:UpdateService", "ecs:DescribeServiceRevisions")
 	}
+}
+
+// base is the revision that the service's newest rollout started from, or the one that runs.
+func (w *witness) base(service string) string {
+	for _, r := range w.running.Rollouts(fleet.Key{Target: "prod", Cluster: "prod", Service: service}) {
+		if !r.StartedAt.IsZero() {
+			return r.Plan.Base
+		}
+	}
+	return w.runs(w.t, service)
 }
 
 // oneEach looks for two live rollouts of one service.
@@ -337,6 +432,10 @@ func (w *witness) settled(t *testing.T) {
 		if r.Revision != "" && !r.Foreign {
 			w.onlyThePolicy(t, r)
 		}
+		ended := r.Outcome == rollout.RolledBack || r.Outcome == rollout.Failed
+		if ended && r.Ending != nil && !w.troubled && w.runs(t, r.Key().Service) == fleet.NameOf(r.Revision) {
+			w.complain("%s ended %s, and its %s still runs: %s", r.ID, r.Outcome, fleet.NameOf(r.Revision), r.Message)
+		}
 	}
 }
 
@@ -359,13 +458,18 @@ func (w *witness) onlyThePolicy(t *testing.T, r rollout.Rollout) {
 	delete(want, "tags") // compared below: ours stands beside them
 	tags := asList(is["tags"])
 	delete(is, "tags")
+	for _, key := range []string{"status", "deregisteredAt"} {
+		delete(want["taskDefinition"].(map[string]any), key)
+		delete(is["taskDefinition"].(map[string]any), key)
+	}
 	if d := cmp.Diff(want, is); d != "" || !slices.ContainsFunc(tags, func(tag any) bool { return tag.(map[string]any)["value"] == "web" }) {
 		w.complain("%s is not its base with the policy's values; tags %v: %s", r.Revision, tags, d)
 	}
 }
 
-// Whatever happens: one live rollout a service, never above the caps, outside a window, while paused or in a mode that forbids
-// it, never over somebody's deployment, never a changed byte outside the policy, and nothing stays half way.
+// Whatever happens: one live rollout a service, never above the caps, outside a window, while paused, under a tag or mode that
+// forbids it or after a bad canary, never over somebody's deployment or newest revision, never a changed byte outside the policy.
+// What was to be taken back does not run, and nothing stays half way. What a person orders is carried out at any moment.
 func TestWhateverHappensToAFix(t *testing.T) {
 	t.Parallel()
 	seen := map[rollout.Outcome]int{}
@@ -375,7 +479,7 @@ func TestWhateverHappensToAFix(t *testing.T) {
 		var wrong []string
 		bubble(t, func(t *testing.T) {
 			base := newWorld(t, d.scenario(t))
-			w := &witness{world: base, d: d, ecs: base.keyed(testsKey)}
+			w := &witness{world: base, d: d, off: map[string]time.Time{}, ecs: base.keyed(testsKey)}
 			defer w.befall()()
 			defer w.account.Gate(func(c account.Call) bool { return c.Op == "RegisterTaskDefinition" || c.Op == "UpdateService" }, w.see)()
 			w.live()

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"taskwarden/reconciler"
+	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
@@ -44,6 +45,7 @@ func fixable(t *testing.T) account.Scenario {
 // remediate is a controller's options with remediation in a mode, and its account with what that mode allows.
 func (w *world) remediate(mode rollout.Mode, set map[string]string) func(*reconciler.Options) {
 	return func(o *reconciler.Options) {
+		w.remember(o.Book)
 		allow := fleet.NewAllowList()
 		acct := cloud.New(sdk(w.account), cloud.Options{Target: "prod", Budgets: cloud.NewBudgets(1), AllowList: allow,
 			Allow: map[cloud.Class]bool{cloud.Read: true, cloud.Evidence: true, cloud.Metrics: true, cloud.Alarms: true,
@@ -55,6 +57,35 @@ func (w *world) remediate(mode rollout.Mode, set map[string]string) func(*reconc
 				PlanTTL: 24 * time.Hour, FleetSick: 0.2},
 			Policies: []rollout.Policy{{Name: "otel-sampler", Env: map[string][]string{"OTEL_TRACES_SAMPLER": {"xray"}},
 				When: []string{finding.SidecarCrash}, Set: set}},
+		}
+	}
+}
+
+// remember gives an empty book what a controller would know that had watched the account's history. A fix is rolled out where
+// the lifetimes that are known can prove it.
+func (w *world) remember(b *reconciler.Book) {
+	w.t.Helper()
+	stops, now := w.account.Stops(), time.Now()
+	if len(b.Stops(fleet.Key{})) > 0 || len(stops) == 0 {
+		return
+	}
+	if err := errors.Join(b.Begin(w.t.Context(), "prod", stops[0].At.Add(-stops[0].Ran)), b.Looked(w.t.Context(), "prod", now)); err != nil {
+		w.t.Fatal(err)
+	}
+	known := map[fleet.Key][]churn.Stop{}
+	for _, s := range stops {
+		key := fleet.Key{Target: "prod", Cluster: s.Cluster, Service: s.Service}
+		arn := s.TaskARN[:strings.Index(s.TaskARN, ":task/")] + ":task-definition/" + s.Definition
+		known[key] = append(known[key], churn.Stop{TaskARN: s.TaskARN, TaskDefinition: arn, Deployment: s.Deployment, StartedAt: s.At.Add(-s.Ran), StoppedAt: s.At,
+			Lifetime: s.Ran, Verdict: churn.Verdict{Planned: s.Planned, Cause: churn.Cause(s.Cause), Culprit: &churn.Culprit{Container: s.Culprit, ExitCode: s.ExitCode},
+				Sidecar: s.Culprit == "cwagent", Confidence: churn.High}})
+	}
+	for key, all := range known {
+		if _, err := b.Load(w.t.Context(), key); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := b.Record(w.t.Context(), reconciler.Decision{Key: key, At: now, New: all}); err != nil {
+			w.t.Fatal(err)
 		}
 	}
 }
@@ -308,7 +339,7 @@ func TestAnApprovalIsForOnePlan(t *testing.T) {
 		for _, try := range []struct {
 			id, hash string
 			want     error
-		}{{r.ID, "0123456789abcdef", fleet.ErrConflict}, {r.ID, "", fleet.ErrConflict}, {"nobody", r.Plan.Hash, fleet.ErrNotFound}} {
+		}{{r.ID, "0123456789abcdef", rollout.ErrConflict}, {r.ID, "", rollout.ErrConflict}, {"nobody", r.Plan.Hash, rollout.ErrNotFound}} {
 			if _, err := c.Approve(t.Context(), try.id, try.hash, who); !errors.Is(err, try.want) {
 				t.Errorf("approve %s with %q: %v", try.id, try.hash, err)
 			}
@@ -323,15 +354,19 @@ func TestAnApprovalIsForOnePlan(t *testing.T) {
 		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); !errors.Is(err, fleet.ErrConflict) {
+		if _, err := c.Approve(t.Context(), r.ID, r.Plan.Hash, who); !errors.Is(err, rollout.ErrConflict) {
 			t.Errorf("a second approval: %v", err)
 		}
 		time.Sleep(time.Hour)
 		if now := rollouts(t, c, 1)[0]; now.Phase != rollout.Soaking || now.Approval == nil || now.Approval.Ticket != "OPS-1" {
 			t.Errorf("%s %s: %s", now.Phase, now.Outcome, now.Message)
 		}
-		told(t, c, r, "approve: approve rollout "+r.ID+": its plan hash is", "approve: approve rollout", "approve: proposed → approved", "approve: approve rollout")
-		for _, e := range c.Audit(fleet.Key{}) {
+		told(t, c, r, "approve: proposed → approved")
+		refused := c.Refusals(fleet.Key{})
+		if len(refused) != 4 || !strings.Contains(refused[3].Text, "approve rollout "+r.ID+": its plan hash is") {
+			t.Errorf("refused: %+v", refused)
+		}
+		for _, e := range append(c.Audit(fleet.Key{}), refused...) {
 			if e.Action == "approve" && (e.By != "oncall" || e.Ticket != "OPS-1" || e.At.IsZero()) {
 				t.Errorf("%+v", e)
 			}

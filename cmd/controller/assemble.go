@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,15 +37,16 @@ func assemble(ctx context.Context, cfg config.Config, base cloud.Config, s held,
 	accounts := accounts{base: base, budgets: cloud.NewBudgets(float64(cfg.Watch.APIBudget)), allow: allowList(cfg),
 		classes: classes(cfg), observe: observer(r), acts: s.acts}
 	o.Home, o.Log, o.Registry = accounts.open(config.Target{Name: "home"}), log, r
-	public := registry.NewPublic(registry.Direct())
+	public := registry.NewPublic(registry.Direct(), currentVersion())
 	targets := cfg.Targets
 	if len(targets) == 0 {
 		targets = []config.Target{{Name: "default"}}
 	}
-	for _, t := range targets {
-		account := accounts.open(t)
+	overlaps := findOverlaps(ctx, targets, func(ctx context.Context) (string, error) { return cloud.CallerAccount(ctx, base) })
+	for i, t := range targets {
+		account := accounts.open(t, overlaps[i].others...)
 		o.Targets = append(o.Targets, reconciler.Target{Name: t.Name, Observer: account, CloudWatch: account, Deployer: account,
-			Registry: registry.New(account, public), Actions: actions(cfg.Alarms.Actions, t.Actions)})
+			Registry: registry.New(account, public), Actions: actions(cfg.Alarms.Actions, t.Actions), Overlap: overlaps[i].why})
 	}
 	return o, nil
 }
@@ -77,7 +76,19 @@ func settings(cfg config.Config) (reconciler.Options, error) {
 	}, nil
 }
 
-func allowList(cfg config.Config) fleet.AllowList { return fleet.NewAllowList(policyVariables(cfg)...) }
+// allowList is the built-in list with the variables that policies name: their values may be kept, to be compared.
+func allowList(cfg config.Config) fleet.AllowList {
+	out := fleet.NewAllowList()
+	for _, p := range cfg.Remediation.Policies {
+		for name, values := range p.Match.Env {
+			out = out.With(name, values...)
+		}
+		for name, value := range p.Set {
+			out = out.With(name, value)
+		}
+	}
+	return out
+}
 
 // accounts makes the AWS side of targets; all share one set of budgets.
 type accounts struct {
@@ -89,11 +100,12 @@ type accounts struct {
 	acts    func() (from, until time.Time)
 }
 
-func (a accounts) open(t config.Target) *cloud.Account {
+func (a accounts) open(t config.Target, others ...fleet.Scope) *cloud.Account {
+	scope := t.Scope()
+	scope.Others = others
 	return cloud.New(a.base, cloud.Options{
 		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID,
-		Scope: fleet.Scope{Clusters: t.Clusters, ExcludeClusters: t.ExcludeClusters, Services: t.Services, ExcludeServices: t.ExcludeServices},
-		Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
+		Scope: scope, Allow: a.classes, Budgets: a.budgets, AllowList: a.allow, Observe: a.observe,
 		Lease: a.acts,
 	})
 }
@@ -155,16 +167,6 @@ func scopeOf(m config.Match) fleet.Scope {
 	return fleet.Scope{Clusters: m.Clusters, Services: m.Services}
 }
 
-// policyVariables are the environment variables that policies name: their values may be kept, to be compared.
-func policyVariables(cfg config.Config) []string {
-	var names []string
-	for _, p := range cfg.Remediation.Policies {
-		names = slices.AppendSeq(names, maps.Keys(p.Match.Env))
-		names = slices.AppendSeq(names, maps.Keys(p.Set))
-	}
-	return names
-}
-
 // actions are a target's own, and the common ones where it has none of a kind.
 func actions(common, own config.Actions) alarm.Actions {
 	pick := func(own, common []string) []string {
@@ -176,5 +178,8 @@ func actions(common, own config.Actions) alarm.Actions {
 	return alarm.Actions{Alarm: pick(own.Alarm, common.Alarm), OK: pick(own.OK, common.OK)}
 }
 
-// currentVersion is the version that runs, for logs, the API and metrics.
-func currentVersion() string { return cmp.Or(version, "dev") }
+// currentVersion is the version that runs, for logs, the API, metrics and the User-Agent of requests.
+func currentVersion() string {
+	info, _ := debug.ReadBuildInfo() // nil is an answer
+	return currentBuild(info).Version
+}

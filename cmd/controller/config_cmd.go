@@ -38,12 +38,18 @@ func addConfigFlag(c *cobra.Command, file *string) {
 // loadConfig reads and checks the configuration that a verb works with. file is
 // the value of --config. Errors ask for the exit code of a bad configuration.
 func (a *app) loadConfig(file string) (c config.Config, source string, err error) {
+	c, _, source, err = a.checkedConfig(file)
+	return c, source, err
+}
+
+// checkedConfig is loadConfig with what the configuration is warned of.
+func (a *app) checkedConfig(file string) (c config.Config, warnings []config.Problem, source string, err error) {
 	source, text, err := a.readConfig(file)
 	if err != nil {
-		return c, source, &exitError{exitConfig, err}
+		return c, nil, source, &exitError{exitConfig, err}
 	}
-	c, err = config.Load(source, text)
-	return c, source, err
+	c, warnings, err = config.Check(source, text)
+	return c, warnings, source, err
 }
 
 // readConfig finds the text of the configuration and a name for it.
@@ -72,7 +78,9 @@ func newConfigCheckCmd(a *app) *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Validate a configuration, with line, column and the nearest right name",
 		Long: `Validates a configuration and prints every problem on stderr, one a line as
-FILE:LINE:COLUMN: MESSAGE. Exits 78 if there is one.`,
+FILE:LINE:COLUMN: MESSAGE: REMEDY. Exits 78 if there is one. What is allowed and does
+not do what it seems to is printed in the same way, as FILE:LINE:COLUMN: warning:
+MESSAGE: REMEDY, and does not change the exit code.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 && file != "" {
@@ -98,14 +106,19 @@ type summary struct {
 	Remediation config.RemediationMode `yaml:"remediation"`
 	Policies    int                    `yaml:"policies"`
 	Tokens      int                    `yaml:"tokens"`
+	Warnings    []string               `yaml:"warnings,omitempty"`
 }
 
 func (a *app) checkConfig(file string) error {
-	c, source, err := a.loadConfig(file)
+	c, warnings, source, err := a.checkedConfig(file)
 	if err != nil {
 		return err
 	}
-	s := summary{source, true, c.Controller.ID, len(c.Targets), c.Alarms.Mode, c.Remediation.Mode, len(c.Remediation.Policies), len(c.Server.Tokens)}
+	s := summary{source, true, c.Controller.ID, len(c.Targets), c.Alarms.Mode, c.Remediation.Mode, len(c.Remediation.Policies), len(c.Server.Tokens), nil}
+	for _, w := range warnings {
+		s.Warnings = append(s.Warnings, w.String())
+		fmt.Fprintln(a.stderr, w)
+	}
 	if a.output == "" || a.output == "table" || a.output == "wide" {
 		targets := cmp.Or(plural(s.Targets, "target"), "the ambient account and region")
 		_, err = fmt.Fprintf(a.stdout, "OK: %s: controller %s, %s, alarms %s, remediation %s\n", source, s.Controller, targets, s.Alarms, s.Remediation)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
 )
@@ -140,16 +141,20 @@ func casesUntil(ctx context.Context, in io.Reader) func(yield func(fleet.Case) b
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		cases := make(chan fleet.Case)
-		go func() {
-			defer close(cases)
-			for c := range fleet.Cases(in) {
-				select {
-				case cases <- c:
-				case <-ctx.Done():
-					return
-				}
+		send := func(c fleet.Case) bool {
+			select {
+			case cases <- c:
+				return true
+			case <-ctx.Done():
+				return false
 			}
-		}()
+		}
+		contain.Go(contain.Command, "the input", func() error { fleet.Cases(in)(send); return nil }, func(panicked error) {
+			if panicked != nil {
+				send(fleet.Case{Err: panicked})
+			}
+			close(cases)
+		})
 		for {
 			select {
 			case c, ok := <-cases:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -12,6 +13,7 @@ import (
 
 	"taskwarden/cmd/controller/config"
 	"taskwarden/console"
+	"taskwarden/contain"
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
@@ -35,6 +37,9 @@ type generations struct {
 	running  *reconciler.Controller
 	registry *prometheus.Registry
 	held     held // valid while a controller runs, and after the last one
+
+	book    *reconciler.Book // of the last controller on this store; nil: there was none
+	pending *config.Config   // what was asked for and is not yet in force whole, because a raise could not be audited; nil: nothing
 }
 
 // run keeps one controller running until ctx ends or the server fails, while this process owns the store. Where it loses
@@ -42,14 +47,23 @@ type generations struct {
 func (g *generations) run(ctx context.Context, cfg config.Config, served <-chan error) error {
 	changed := g.watch(ctx, cfg)
 	for {
-		var err error
-		if cfg, err = g.own(ctx, cfg, changed, served); err != nil || ctx.Err() != nil {
+		err := contain.Do(contain.Controller, "its start", func() (err error) {
+			if g.held.Store == nil {
+				if cfg, err = g.own(ctx, cfg, changed, served); err != nil || ctx.Err() != nil {
+					return err
+				}
+			}
+			cfg, err = g.rule(ctx, cfg, changed, served)
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case g.held.isLost():
+			g.retire(err)
+		case contain.In(err) == nil || !contain.Pause(ctx): // after a panic the next controller starts on the same store
 			return err
 		}
-		if cfg, err = g.rule(ctx, cfg, changed, served); ctx.Err() != nil || !g.held.isLost() {
-			return err
-		}
-		g.retire(err)
 	}
 }
 
@@ -62,13 +76,14 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 		err error
 	}
 	done := make(chan taken, 1)
-	go func() {
-		h, err := g.keeper.take(within)
-		done <- taken{h, err}
-	}()
+	var h held
+	contain.Go(contain.Ownership, "the store", func() (err error) { h, err = g.keeper.take(within); return err },
+		func(err error) { done <- taken{h, err} })
 	for {
 		select {
 		case cfg = <-changed:
+			g.reloads.succeeded()
+			g.log.Info("configuration read: it is in force once this process owns the store", zap.String("file", g.file))
 		case err := <-served:
 			cancel()
 			g.held = (<-done).held
@@ -82,33 +97,98 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 	}
 }
 
-// rule runs controllers on the store until it is lost, ctx ends or the server fails.
+// rule runs controllers on the store until it is lost, ctx ends or the server fails. Once one has run, a successor that cannot be
+// made is tried again: the store may be down, and meanwhile no controller runs, so nothing is written.
 func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error) (config.Config, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // after a panic too, the controller ends
 	for {
 		own, cancel := context.WithCancel(ctx)
-		done := make(chan error, 1)
-		c, err := g.start(own, cfg)
+		again := g.book != nil
+		var c *reconciler.Controller
+		err := contain.Do(contain.Load, "the controller", func() (err error) { c, err = g.start(own, cfg); return err })
 		if err != nil {
 			cancel()
-			return cfg, err
-		}
-		go func() { done <- c.Run(own) }()
-		select {
-		case cfg = <-changed:
-			cancel()
-			if err := <-done; err != nil {
+			if !again {
 				return cfg, err
 			}
-		case <-g.held.lost:
-			cancel()
-			return cfg, <-done
-		case err := <-served:
-			cancel()
-			return cfg, errors.Join(fmt.Errorf("serve the API: %w", err), <-done)
-		case err := <-done: // ctx ended, or it could not begin
-			cancel()
-			return cfg, err
+			g.log.Error("the controller does not run: its successor cannot be made; it is tried again", zap.Duration("again", look), zap.Error(err))
+			next, stop, err := g.idle(ctx, cfg, changed, served)
+			if stop {
+				return next, err
+			}
+			cfg = next
+			continue
 		}
+		done := make(chan error, 1)
+		contain.Go(contain.Controller, "its run", func() error { return c.Run(own) }, func(err error) { done <- err })
+		next, end := cfg, true // where reign panics
+		err = contain.Do(contain.Controller, "its watch", func() (err error) {
+			next, end, err = g.reign(ctx, cfg, changed, served, done)
+			return err
+		})
+		cancel()
+		if end {
+			return next, errors.Join(err, <-done)
+		}
+		if err := <-done; err != nil {
+			return next, err
+		}
+		cfg = next
+	}
+}
+
+// reign waits while a controller runs: until another configuration is in force, or (end) until there is to be no controller here.
+func (g *generations) reign(
+	ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error, done chan error,
+) (next config.Config, end bool, err error) {
+	for {
+		var retry <-chan time.Time
+		if g.pending != nil {
+			retry = time.After(grantAgain)
+		}
+		wanted := g.pending
+		select {
+		case is := <-changed:
+			wanted = &is
+		case <-retry:
+		case <-g.held.lost:
+			return cfg, true, nil
+		case err := <-served:
+			return cfg, true, fmt.Errorf("serve the API: %w", err)
+		case err := <-done: // ctx ended, or it could not begin
+			done <- err
+			return cfg, true, nil
+		}
+		granted, complete := g.grant(ctx, cfg, *wanted)
+		if g.pending = nil; !complete {
+			g.pending = wanted
+		}
+		if !same(granted, cfg) {
+			return granted, false, nil
+		}
+	}
+}
+
+// idle waits before a controller is made again; stop where there is to be none here.
+func (g *generations) idle(
+	ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error,
+) (next config.Config, stop bool, err error) {
+	select {
+	case next := <-changed:
+		granted, complete := g.grant(ctx, cfg, next)
+		if g.pending = nil; !complete {
+			g.pending = &next
+		}
+		return granted, false, nil
+	case <-time.After(look):
+		return cfg, false, nil
+	case <-g.held.lost:
+		return cfg, true, nil
+	case err := <-served:
+		return cfg, true, fmt.Errorf("serve the API: %w", err)
+	case <-ctx.Done():
+		return cfg, true, nil
 	}
 }
 
@@ -118,6 +198,7 @@ func (g *generations) retire(err error) {
 	defer g.orders.Unlock()
 	g.mu.Lock()
 	g.running, g.registry = nil, nil
+	g.book, g.pending = nil, nil // the next owner's configuration may allow something else
 	g.mu.Unlock()
 	g.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("last", err))
 	_ = g.held.Close() // there is nothing left to give back
@@ -147,6 +228,12 @@ func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler
 			return nil, fmt.Errorf("write the configuration: %w", err)
 		}
 		o.Recorder, o.Config = g.writer, string(text)
+	}
+	first := g.book == nil
+	if g.book = o.Book; first {
+		if err := g.grantFirst(ctx, cfg); err != nil {
+			return nil, err
+		}
 	}
 	c := reconciler.New(o)
 	g.mu.Lock()

@@ -178,7 +178,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
-// passing tells whether the same question may be answered in a moment.
+// passing reports whether the same question may be answered in a moment.
 func (r *refusal) passing() bool { return r.status >= http.StatusInternalServerError }
 
 func (c *client) refused(status int, body []byte) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type get struct {
 // getFlags are the flags of get and describe.
 type getFlags struct {
 	status, failOn, planned string
+	refused                 string
 	by                      string
 	since                   config.Duration
 	limit                   int
@@ -82,6 +84,7 @@ severe, and 3 when there is none but a target has no current, complete view.`,
 	c.Flags().StringVar(&f.status, "status", "", "findings: open (default) or all")
 	c.Flags().StringVar(&f.by, "by", "", "findings: one line a cause, with the services that have it (cause)")
 	c.Flags().StringVar(&f.planned, "planned", "", "stops: only planned (true) or unplanned (false) ones")
+	c.Flags().StringVar(&f.refused, "refused", "", "audit: only refused attempts (true) or what was done (false); default: both, refused attempts last")
 	c.Flags().Var(&f.since, "since", `stops: only those of this last length of time ("24h", "7d")`)
 	c.Flags().IntVar(&f.limit, "limit", 0, "list at most so many (default: all)")
 	f.addShared(c)
@@ -194,6 +197,7 @@ func (f getFlags) filters(kind string) (url.Values, error) {
 	}{
 		{"status", f.status, "findings", []string{"open", "all"}},
 		{"planned", f.planned, "stops", []string{"true", "false"}},
+		{"refused", f.refused, "audit", []string{"true", "false"}},
 		{"since", sinceText(f.since), "stops", nil},
 	} {
 		switch {
@@ -263,14 +267,26 @@ func (g *get) fetch(ctx context.Context) ([]json.RawMessage, error) {
 		limit = 0
 	}
 	items, err := g.client.list(ctx, g.kind, g.query, limit)
+	if err == nil && g.kind == "audit" && !g.query.Has("refused") {
+		return g.withRefused(ctx, items)
+	}
 	if err == nil && len(items) == 0 && g.query.Has("target") {
 		err = fmt.Errorf("no target is named %q: 'taskwarden get targets' lists them", g.query.Get("target"))
 	}
 	return items, err
 }
 
+// withRefused appends the refused attempts to the audit entries. They come last, and the limit counts for each, so that no
+// number of attempts hides an order.
+func (g *get) withRefused(ctx context.Context, entries []json.RawMessage) ([]json.RawMessage, error) {
+	query := maps.Clone(g.query)
+	query.Set("refused", "true")
+	refused, err := g.client.list(ctx, g.kind, query, g.limit)
+	return append(entries, refused...), err
+}
+
 func (g *get) shown(items []json.RawMessage) []json.RawMessage {
-	if g.limit > 0 {
+	if g.limit > 0 && g.kind != "audit" {
 		return items[:min(len(items), g.limit)]
 	}
 	return items

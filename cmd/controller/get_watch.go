@@ -51,7 +51,7 @@ func (g *get) watch(ctx context.Context) error {
 	}
 }
 
-// lasting tells whether asking again cannot help: the server answered, and refused.
+// lasting reports whether asking again cannot help: the server answered, and refused.
 func lasting(err error) bool {
 	r, ok := errors.AsType[*refusal](err)
 	return ok && !r.passing()

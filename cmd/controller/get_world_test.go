@@ -39,6 +39,14 @@ func (f *shownWorld) Findings() []finding.Finding {
 	return f.findings
 }
 func (f *shownWorld) Services() []reconciler.ServiceReport { return f.services }
+func (f *shownWorld) Service(key fleet.Key) (reconciler.ServiceReport, bool) {
+	for _, s := range f.services {
+		if s.Key == key {
+			return s, true
+		}
+	}
+	return reconciler.ServiceReport{}, false
+}
 func (f *shownWorld) Stops(scope fleet.Key) []reconciler.Recorded {
 	var out []reconciler.Recorded
 	for _, s := range f.stops {

@@ -77,6 +77,7 @@ func modeAccount(t *testing.T) *account.Account {
 	v := &s.Clusters[0].Services[0]
 	v.CreatedBy, v.TaskDefinition.RegisteredBy = person, person
 	v.TaskDefinition.Tags = map[string]string{"team": "web"}
+	v.BakeTime = account.Exactly(6 * time.Hour) // a rollback of a deployment under way takes a call of its own
 	v.TaskDefinition.With = maps.Clone(v.TaskDefinition.With)
 	v.TaskDefinition.With["taskRoleArn"] = "arn:aws:iam::111122223333:role/tasks/django"
 	for _, c := range v.TaskDefinition.Containers {
@@ -192,7 +193,7 @@ func alarmed(t *testing.T, w *modeWorld) {
 // backAgain has the fix taken back, which takes some calls more.
 func backAgain(t *testing.T, w *modeWorld) {
 	for _, r := range w.c.Rollouts(fleet.Key{}) {
-		if r.Phase == rollout.Soaking {
+		if r.Phase == rollout.Rolling {
 			if _, err := w.c.RollBack(t.Context(), r.ID, rollout.Order{By: "oncall"}); err != nil {
 				t.Error(err)
 			}
@@ -211,8 +212,8 @@ func remedied(t *testing.T, w *modeWorld) {
 			done[c.Op]++
 		}
 	}
-	if done["UpdateService"] != 2 || done["RegisterTaskDefinition"] != 2 {
-		t.Errorf("%d UpdateService, %d RegisterTaskDefinition", done["UpdateService"], done["RegisterTaskDefinition"])
+	if done["UpdateService"] != 1 || done["StopServiceDeployment"] != 1 || done["RegisterTaskDefinition"] != 2 {
+		t.Errorf("%d UpdateService, %d StopServiceDeployment, %d RegisterTaskDefinition", done["UpdateService"], done["StopServiceDeployment"], done["RegisterTaskDefinition"])
 	}
 }
 

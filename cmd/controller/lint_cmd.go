@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/otel"
 )
@@ -120,10 +121,9 @@ func (a *app) readInput(ctx context.Context, name string) ([]byte, error) {
 		err error
 	}
 	done := make(chan result, 1)
-	go func() {
-		raw, err := io.ReadAll(io.LimitReader(in, maxLintInput+1))
-		done <- result{raw, err}
-	}()
+	var raw []byte
+	contain.Go(contain.Command, "the input", func() (err error) { raw, err = io.ReadAll(io.LimitReader(in, maxLintInput+1)); return err },
+		func(err error) { done <- result{raw, err} })
 	select {
 	case r := <-done:
 		if r.err == nil && len(r.raw) > maxLintInput {

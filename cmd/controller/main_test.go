@@ -79,7 +79,9 @@ func TestConfigCheck(t *testing.T) {
 		"file over environment": {env: map[string]string{configEnv: bad}, args: []string{goodFile}, want: result{0, ok(goodFile), ""}},
 		"no file":               {args: []string{"/nonexistent"}, want: result{78, "", "taskwarden: read the configuration: open /nonexistent: no such file or directory\n"}},
 		"two files":             {args: []string{goodFile, "--config", badFile}, want: result{64, "", "taskwarden: both a FILE and --config: give one\nSee 'taskwarden config check --help'.\n"}},
-		"as JSON":               {args: []string{goodFile, "-o", "jsonl"}, want: result{0, `{"source":"` + goodFile + `","ok":true,"controller":"taskwarden","targets":1,"alarms":"plan","remediation":"off","policies":0,"tokens":0}` + "\n", ""}},
+		"a warning": {stdin: good + "remediation: {mode: auto, default: plan}\n", args: []string{"-"},
+			want: result{0, strings.Replace(ok("stdin"), "remediation off", "remediation auto", 1), "stdin:4:36: warning: remediation.default: plan, though remediation.mode is auto: only a service whose tag taskwarden:remediation raises it can be approved or changed: write auto, or tag the services\n"}},
+		"as JSON": {args: []string{goodFile, "-o", "jsonl"}, want: result{0, `{"source":"` + goodFile + `","ok":true,"controller":"taskwarden","targets":1,"alarms":"plan","remediation":"off","policies":0,"tokens":0}` + "\n", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := command(t, tc.env, tc.stdin, append([]string{"config", "check"}, tc.args...)...)

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/store"
 	"taskwarden/store/bolt"
@@ -51,7 +52,13 @@ func openKeeper(ctx context.Context, cfg config.Config, base cloud.Config, log *
 	r.MustRegister(k.owner)
 	if cfg.Store.Type != config.StoreDynamoDB {
 		db, err := bolt.Open(cfg.Store.Path, bolt.Options{})
-		k.own = func(context.Context) (held, error) { return held{Store: db}, nil }
+		k.own = func(context.Context) (held, error) {
+			mine := db
+			if db = nil; mine == nil { // the one before was closed
+				mine, err = bolt.Open(cfg.Store.Path, bolt.Options{})
+			}
+			return held{Store: mine}, err
+		}
 		return k, err
 	}
 	table, err := dynamodb.Open(ctx, base, cfg.Store.Table, dynamodb.Options{})
@@ -89,7 +96,7 @@ func (k *keeper) take(ctx context.Context) (held, error) {
 	if err != nil {
 		return h, err
 	}
-	if err := store.Whole(ctx, h); err != nil {
+	if err := contain.Do(contain.Load, "the store", func() error { return store.Whole(ctx, h) }); err != nil {
 		return held{}, errors.Join(err, h.Close())
 	}
 	k.standby.Store(nil)

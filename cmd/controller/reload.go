@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 )
 
 // look is how often the configuration file is looked at for a change.
@@ -27,15 +28,15 @@ func (g *generations) watch(ctx context.Context, cfg config.Config) <-chan confi
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	text, _ := os.ReadFile(g.file) // it was just read
-	go func() {
-		defer signal.Stop(hup)
+	contain.NewGroup(0).Keep(ctx, contain.Reload, g.file, func() error {
 		tick := time.NewTicker(look)
 		defer tick.Stop()
 		for {
 			forced := false
 			select {
 			case <-ctx.Done():
-				return
+				signal.Stop(hup)
+				return nil
 			case <-hup:
 				forced = true
 			case <-tick.C:
@@ -53,18 +54,20 @@ func (g *generations) watch(ctx context.Context, cfg config.Config) <-chan confi
 			select {
 			case out <- cfg:
 			case <-ctx.Done():
-				return
+				signal.Stop(hup)
+				return nil
 			}
 		}
-	}()
+	}, nil)
 	return out
 }
 
 // reload reads a changed configuration. The sections that need a restart stay as they are, and that is said.
 func (g *generations) reload(text []byte, err error, was config.Config, same bool) (config.Config, bool) {
 	next := was
+	var warnings []config.Problem
 	if err == nil {
-		next, err = config.Load(g.file, text)
+		err = contain.Do(contain.Reload, g.file, func() (err error) { next, warnings, err = config.Check(g.file, text); return err })
 	}
 	if err != nil {
 		if !same {
@@ -81,12 +84,12 @@ func (g *generations) reload(text []byte, err error, was config.Config, same boo
 		}
 	}
 	next.Controller, next.Store, next.Server = was.Controller, was.Store, was.Server
-	g.reloads.succeeded()
+	logWarnings(g.log, warnings)
 	if reflect.DeepEqual(was, next) {
+		g.reloads.succeeded()
 		return was, false
 	}
-	g.log.Info("configuration reloaded", zap.String("file", g.file), zap.String("alarms", string(next.Alarms.Mode)))
-	return next, true
+	return next, true // grant says what is in force of it
 }
 
 // reloads are the metrics of reading the configuration again.

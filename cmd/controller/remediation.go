@@ -35,6 +35,7 @@ func remediationOf(cfg config.Config) (reconciler.Remediation, error) {
 	if err != nil {
 		return out, fmt.Errorf("timezone: %w", err)
 	}
+	out.Settings.Zone = zone
 	for _, f := range r.Freezes {
 		out.Settings.Freezes = append(out.Settings.Freezes, rollout.Freeze{From: f.From.Start(zone), To: f.To.End(zone), Reason: f.Reason})
 	}

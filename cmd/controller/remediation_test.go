@@ -50,7 +50,7 @@ remediation:
 	tokyo, _ := time.LoadLocation("Asia/Tokyo")
 	want := reconciler.Remediation{Ceiling: rollout.Auto, Default: rollout.Auto, Audit: 30 * 24 * time.Hour,
 		Settings: rollout.Settings{MaxConcurrent: 2, MaxSoaking: 3, MaxPerDay: 4, Canary: 5, Soak: 5 * time.Hour, MinSoak: 2 * time.Hour,
-			MaxSoak: 6 * time.Hour, PlanTTL: 7 * time.Hour, FleetSick: 0.5,
+			MaxSoak: 6 * time.Hour, PlanTTL: 7 * time.Hour, FleetSick: 0.5, Zone: tokyo,
 			Windows: []rollout.Window{{Duration: 4 * time.Hour, Name: "0 10 * * MON-THU Asia/Tokyo"}},
 			Freezes: []rollout.Freeze{{From: time.Date(2026, 12, 20, 0, 0, 0, 0, tokyo), To: time.Date(2027, 1, 6, 0, 0, 0, 0, tokyo), Reason: "year end"}}},
 		Policies: []rollout.Policy{{Name: "otel-sampler", Match: fleet.Scope{Clusters: []string{"prod"}, Services: []string{"web-*"}},
@@ -58,7 +58,7 @@ remediation:
 			Set:     map[string]string{"OTEL_TRACES_SAMPLER": "always_off", "OTEL_TRACES_SAMPLER_ARG": ""},
 			OnOwner: map[rollout.Ownership]rollout.Handling{rollout.NoOwner: rollout.Apply, rollout.UnknownOwner: rollout.Refuse, rollout.Owned: rollout.Export}}},
 	}
-	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(rollout.Window{}, "Schedule")); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(rollout.Window{}, "Schedule"), cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); d != "" {
 		t.Error(d)
 	}
 	// A Monday, 10:00 in Tokyo.

@@ -48,8 +48,10 @@ func newRejectCmd(a *app) *cobra.Command {
 
 func newRollbackCmd(a *app) *cobra.Command {
 	return onRolloutCmd(a, "rollback", "Have a rollout taken back",
-		`Takes a rollout back that registers, rolls or soaks, also while remediation is paused.
-The service is held then until "reset".`)
+		`Takes a rollout back that registers, rolls or soaks, and one that has succeeded, failed or
+ended inconclusive while its revision is what the service runs. It works while remediation is
+paused, and under a tag or mode "off". What somebody else deployed is left alone: then this is
+refused. The service is held until "reset".`)
 }
 
 func onRolloutCmd(a *app, action, short, long string) *cobra.Command {

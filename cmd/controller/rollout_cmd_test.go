@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/console"
+	"taskwarden/reconciler"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/rollout"
 )
@@ -77,6 +78,39 @@ func TestApproveFromTheKeyboard(t *testing.T) {
 		t.Errorf("%+v", r.Approval)
 	}
 	if got := reading(t, env, "get", "audit", "web", "-o", "table"); got.code != 0 || !strings.Contains(got.out, "approve") || !strings.Contains(got.out, "oncall") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// get audit lists what was done first and the refused attempts after it, told apart; a limit counts for each, so that attempts
+// never push an order out of it.
+func TestGetAuditTellsRefusedAttemptsApart(t *testing.T) {
+	f, env := operating(t)
+	for range 5 {
+		_ = f.Refused(t.Context(), reconciler.ByStranger, reconciler.AuditEntry{By: "nobody", Action: "approve", Text: "a token is needed"})
+	}
+	done := len(f.Audit(fleet.Key{}))
+	for args, want := range map[string]string{
+		"":                          strings.Repeat("-", done) + "RRRRR",
+		" --limit 1":                "-R",
+		" --refused false":          strings.Repeat("-", done),
+		" --refused true":           "RRRRR",
+		" --refused true --limit 2": "RR",
+	} {
+		got := reading(t, env, strings.Fields("get audit -o jsonl"+args)...)
+		marks := ""
+		for line := range strings.Lines(got.out) {
+			mark := "-"
+			if strings.Contains(line, `"refused":true`) {
+				mark = "R"
+			}
+			marks += mark
+		}
+		if got.code != 0 || marks != want {
+			t.Errorf("get audit%s: exit %d, %q, want %q\n%s%s", args, got.code, marks, want, got.out, got.errOut)
+		}
+	}
+	if got := reading(t, env, "get", "stops", "--refused", "true"); got.code != 64 || !strings.Contains(got.errOut, "--refused is for get audit") {
 		t.Errorf("%+v", got)
 	}
 }

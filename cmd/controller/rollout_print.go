@@ -140,12 +140,16 @@ func rolloutHead(d console.RolloutDetail) [][2]string {
 	if d.Reason != "" && d.Message != "" {
 		why += ": "
 	}
+	waits := ""
+	if d.WaitsSince != nil {
+		waits = fmt.Sprintf("since %s, %s", moment(*d.WaitsSince), age(d.WaitsSince))
+	}
 	canary := ""
 	if d.Canary {
 		canary = "yes, of the policy's first wave"
 	}
 	return [][2]string{
-		{"Rollout", d.ID}, {"Service", d.Key().String()}, {"Policy", d.Policy}, {"State", state}, {"Reason", why + d.Message}, {"Remedy", d.Remedy},
+		{"Rollout", d.ID}, {"Service", d.Key().String()}, {"Policy", d.Policy}, {"State", state}, {"Reason", why + d.Message}, {"Waits", waits}, {"Remedy", d.Remedy},
 		{"Plan hash", d.PlanHash}, {"Task definition", fleet.NameOf(d.BaseRevision)}, {"New revision", fleet.NameOf(d.NewRevision)}, {"Canary", canary},
 		{"Approved", wordText(d.Approval)}, {"Rollback asked", wordText(d.Order)}, {"Same change", alikeText(d)},
 	}

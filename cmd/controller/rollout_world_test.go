@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"taskwarden/reconciler"
@@ -16,6 +16,7 @@ import (
 type operated struct {
 	rollouts []rollout.Rollout
 	audit    []reconciler.AuditEntry // newest first
+	refused  []reconciler.AuditEntry // newest first
 	resets   []fleet.Key
 	paused   map[string]bool
 }
@@ -57,6 +58,8 @@ func (f *shownWorld) note(e reconciler.AuditEntry, who rollout.Order, err error)
 	e.At, e.By, e.Reason, e.Ticket, e.Text = time.Now(), who.By, who.Reason, who.Ticket, "done"
 	if err != nil {
 		e.Text, e.Refused = err.Error(), true
+		f.refused = append([]reconciler.AuditEntry{e}, f.refused...)
+		return err
 	}
 	f.audit = append([]reconciler.AuditEntry{e}, f.audit...)
 	return err
@@ -73,7 +76,7 @@ func (f *shownWorld) order(action, id string, who rollout.Order, do func(rollout
 			return is, f.note(reconciler.AuditEntry{Key: r.Key(), Action: action, Rollout: id}, who, err)
 		}
 	}
-	return rollout.Rollout{}, f.note(reconciler.AuditEntry{Action: action, Rollout: id}, who, fmt.Errorf("no rollout %q: %w", id, fleet.ErrNotFound))
+	return rollout.Rollout{}, f.note(reconciler.AuditEntry{Action: action, Rollout: id}, who, rollout.NotFound("no rollout %q", id))
 }
 
 func (f *shownWorld) Approve(_ context.Context, id, hash string, who rollout.Order) (rollout.Rollout, error) {
@@ -85,7 +88,9 @@ func (f *shownWorld) Reject(_ context.Context, id string, who rollout.Order) (ro
 	return f.order("reject", id, who, rollout.RejectBy)
 }
 func (f *shownWorld) RollBack(_ context.Context, id string, who rollout.Order) (rollout.Rollout, error) {
-	return f.order("rollback", id, who, rollout.RollBackBy)
+	return f.order("rollback", id, who, func(r rollout.Rollout, who rollout.Order) (rollout.Rollout, error) {
+		return rollout.RollBackBy(r, r.Revision, who)
+	})
 }
 
 func (f *shownWorld) Reset(_ context.Context, key fleet.Key, who rollout.Order) error {
@@ -105,17 +110,22 @@ func (f *shownWorld) pause(action, target string, on bool, who rollout.Order) er
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if target == "nope" {
-		return f.note(reconciler.AuditEntry{Action: action}, who, fmt.Errorf("no target %q: %w", target, fleet.ErrNotFound))
+		return f.note(reconciler.AuditEntry{Action: action}, who, rollout.NotFound("no target %q", target))
 	}
 	f.paused[target] = on
 	return f.note(reconciler.AuditEntry{Key: fleet.Key{Target: target}, Action: action}, who, nil)
 }
 
-func (f *shownWorld) Refused(_ context.Context, key fleet.Key, action, id, why string, who rollout.Order) error {
+func (f *shownWorld) Refused(_ context.Context, _ reconciler.Caller, e reconciler.AuditEntry) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_ = f.note(reconciler.AuditEntry{Key: key, Action: action, Rollout: id}, who, errors.New(why))
+	_ = f.note(e, rollout.Order{By: e.By}, errors.New(e.Text))
 	return nil
+}
+func (f *shownWorld) Refusals(fleet.Key) []reconciler.AuditEntry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.refused)
 }
 
 // remediated is a fix that soaks, a plan that waits for a yes, and a refusal.

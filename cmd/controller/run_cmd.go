@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"taskwarden/cmd/controller/config"
 	"taskwarden/console"
+	"taskwarden/contain"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
 )
@@ -49,7 +51,7 @@ older ones, FILE.1 to FILE.3, of about 64 MiB each (docs/replay.md).`,
 // runController runs until ctx ends. What can be wrong with this machine (configuration, port, store, credentials) is
 // found before the first look; what is wrong with a target never ends the process.
 func (a *app) runController(ctx context.Context, file, record string) error {
-	cfg, source, err := a.loadConfig(file)
+	cfg, warnings, source, err := a.checkedConfig(file)
 	if err != nil {
 		return err
 	}
@@ -61,6 +63,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // stderr may not be a file; nothing is lost
+	logWarnings(log, warnings)
 	listener, err := listen(ctx, cfg.Server.Address)
 	if err != nil {
 		return err
@@ -71,6 +74,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 		return err
 	}
 	process := prometheus.NewRegistry()
+	defer reportPanics(log, process)()
 	process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	var writer *recording.Writer
 	if record != "" {
@@ -90,13 +94,36 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	serve(ctx, server, listener, served)
 	err = g.run(ctx, cfg, served)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(stop), g.close())
 	log.Info("stopped", zap.Error(err))
 	return err
+}
+
+// logWarnings logs what the configuration allows and what does not do what it seems to.
+func logWarnings(log *zap.Logger, warnings []config.Problem) {
+	for _, w := range warnings {
+		log.Warn("configuration warning", zap.String("place", fmt.Sprintf("%s:%d:%d", w.File, w.Line, w.Column)), zap.String("message", w.Message), zap.String("remedy", w.Hint))
+	}
+}
+
+// serve answers requests in the background, and tells served why that ended. After a panic it listens anew.
+func serve(ctx context.Context, server *http.Server, l net.Listener, served chan<- error) {
+	address, again := l.Addr().String(), false
+	contain.NewGroup(0).Keep(ctx, contain.Listener, address, func() (err error) {
+		if again { // Serve closed the listener
+			if l, err = listen(ctx, address); err != nil {
+				served <- err
+				return err
+			}
+		}
+		again = true
+		served <- server.Serve(console.Limit(l, console.DefaultLimits))
+		return nil
+	}, nil)
 }
 
 // newWriter begins a recording. One that cannot be written any more ends; the controller goes on.
@@ -123,7 +150,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // awsConfig loads the ambient AWS configuration, and fails with what to set where no region is known.
 func (a *app) awsConfig(ctx context.Context) (cloud.Config, error) {
-	base, err := cloud.Load(ctx, a.region, a.profile)
+	base, err := cloud.Load(ctx, currentVersion(), a.region, a.profile)
 	if err != nil {
 		return base, err
 	}

@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"taskwarden/cmd/controller/config"
+	"taskwarden/contain"
 	"taskwarden/reconciler/alarm"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/fleet"
@@ -36,11 +35,10 @@ func (s *scanning) look(ctx context.Context) (scan.Report, error) {
 	report := scan.Report{At: time.Now().UTC().Truncate(time.Second), History: s.history.Seconds()}
 	budgets := cloud.NewBudgets(s.flags.budget)
 	all := make([]*targetScan, len(targets))
-	var group errgroup.Group
-	group.SetLimit(targetsAtOnce)
+	group := contain.NewGroup(targetsAtOnce)
 	for i, t := range targets {
 		all[i] = s.open(t, budgets)
-		group.Go(func() error { all[i].sweep(ctx); return nil })
+		group.Go(contain.Command, "the look at "+t.Name, func() error { all[i].sweep(ctx); return nil }, all[i].panicked)
 	}
 	_ = group.Wait() // each target carries its own error
 	if err := cmp.Or(ctx.Err(), s.chooseService(all), unreachable(all)); err != nil {
@@ -48,7 +46,11 @@ func (s *scanning) look(ctx context.Context) (scan.Report, error) {
 	}
 	var services []scan.Service
 	for _, t := range all {
-		services = append(services, t.judge(ctx, report.At)...)
+		judged, err := t.judge(ctx, report.At)
+		if err != nil {
+			return report, err
+		}
+		services = append(services, judged...)
 		report.Targets = append(report.Targets, t.report)
 		report.Gaps = append(report.Gaps, t.holes...)
 		report.Unheard = append(report.Unheard, t.unheard...)
@@ -126,7 +128,7 @@ func (s *scanning) open(t config.Target, budgets *cloud.Budgets) *targetScan {
 	out.account = cloud.New(s.base, cloud.Options{
 		Target: t.Name, Region: t.Region, RoleARN: t.RoleARN, ExternalID: t.ExternalID, Scope: s.scopeOf(t), Budgets: budgets,
 		Allow:     map[cloud.Class]bool{cloud.Read: true, cloud.Evidence: s.cfg.Detect.Logs.Enabled},
-		AllowList: fleet.NewAllowList(policyVariables(s.cfg)...), Events: out.keepEvents,
+		AllowList: allowList(s.cfg), Events: out.keepEvents,
 	})
 	out.report.Region = out.account.Region()
 	return out
@@ -169,17 +171,24 @@ func (t *targetScan) sweep(ctx context.Context) {
 	t.progress("%s, %s, %s", count(t.report.Clusters, "cluster"), count(t.report.Services, "service"), count(t.report.Tasks, "task"))
 }
 
-// judge reads each service's history as far as it wants it, and judges.
-func (t *targetScan) judge(ctx context.Context, now time.Time) []scan.Service {
+// panicked notes that the look at the target ended with a panic.
+func (t *targetScan) panicked(err error) {
+	if err != nil {
+		t.err, t.report.Error = err, err.Error()
+	}
+}
+
+// judge reads each service's history as far as it wants it, and judges. A service that cannot be judged for a panic fails the
+// scan: a report without it would read as if it were fine.
+func (t *targetScan) judge(ctx context.Context, now time.Time) ([]scan.Service, error) {
 	out := make([]scan.Service, len(t.services))
 	var (
-		group errgroup.Group
+		group = contain.NewGroup(servicesAtOnce)
 		read  int
 		done  atomic.Int64
 	)
-	group.SetLimit(servicesAtOnce)
 	for i, o := range t.services {
-		group.Go(func() error {
+		group.Go(contain.Command, o.Key.String(), func() error {
 			f := scan.NewFacts(o, t.events[o.Service.ARN])
 			if t.read(ctx, &f, now) {
 				t.mu.Lock()
@@ -191,12 +200,14 @@ func (t *targetScan) judge(ctx context.Context, now time.Time) []scan.Service {
 				t.progress("%d of %s judged", n, count(len(t.services), "service"))
 			}
 			return nil
-		})
+		}, nil)
 	}
-	_ = group.Wait() // what could not be read is in each service's gaps
+	if err := group.Wait(); err != nil { // what could not be read is in each service's gaps
+		return nil, err
+	}
 	t.progress("read the history of %s", count(read, "service"))
 	t.cover(ctx, out)
-	return out
+	return out, nil
 }
 
 // cover says which alarms concern the services that lose tasks, what they cover, and which findings reach nobody. Tags are
@@ -209,12 +220,19 @@ func (t *targetScan) cover(ctx context.Context, services []scan.Service) {
 	}
 	n := len(have)
 	t.report.Alarms = &n
-	groups := map[fleet.Key][]string{}
+	beside := map[fleet.Key]alarm.Place{}
 	for _, o := range t.services {
-		groups[o.Key] = o.Service.TargetGroups
+		var p alarm.Place
+		for _, arn := range o.Service.TargetGroups {
+			p.TargetGroups = append(p.TargetGroups, fleet.ResourceOf(arn))
+		}
+		if d, ok := t.definitions[o.Service.TaskDefinition]; ok {
+			p.LogGroups = d.LogGroups()
+		}
+		beside[o.Key] = p
 	}
 	index := alarm.NewIndex(have, alarm.Facts{Topics: t.topics(ctx, have)})
-	t.report.Coverage, t.unheard = scan.Alarmed(services, index, groups)
+	t.report.Coverage, t.unheard = scan.Alarmed(services, index, beside)
 }
 
 // topics reads whom the alarms' topics reach. What cannot be read stays unknown: ReadOnlyAccess holds it, and a narrower
@@ -232,7 +250,7 @@ func (t *targetScan) topics(ctx context.Context, have []alarm.Have) map[string]a
 	return out
 }
 
-// read fetches what a service wants until it wants nothing more, and tells whether it wanted anything.
+// read fetches what a service wants until it wants nothing more, and reports whether it wanted anything.
 func (t *targetScan) read(ctx context.Context, f *scan.Facts, now time.Time) (any bool) {
 	p := t.policyOf(f.Key)
 	for range readRounds {

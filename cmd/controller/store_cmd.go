@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"taskwarden/contain"
 	"taskwarden/store"
 	"taskwarden/store/bolt"
 	"taskwarden/store/dynamodb"
@@ -82,13 +83,14 @@ func (a *app) copyStore(ctx context.Context, fromArg, toArg string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, h := range []held{source, target} {
-		go func() {
+		contain.Go(contain.Command, "watching the lease", func() error {
 			select {
 			case <-h.lost:
-				cancel(errors.New("another process took one of the stores"))
+				return errors.New("another process took one of the stores")
 			case <-ctx.Done():
+				return nil
 			}
-		}()
+		}, cancel)
 	}
 	done, err := store.Copy{From: source, To: target, Name: from.String(), Progress: a.copying(to)}.Run(ctx)
 	if err = errors.Join(err, source.Close(), target.Close()); err != nil {

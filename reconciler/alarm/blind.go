@@ -16,6 +16,7 @@ const (
 	DeadActions      = "DeadActions"
 	InvertedOperator = "InvertedOperator"
 	MissingHides     = "MissingDataHidesDeath"
+	NotEvaluated     = "NotEvaluated"
 )
 
 // Blindness is why an alarm can never fire, or never reach anybody.
@@ -47,14 +48,17 @@ type Facts struct {
 	Topics map[string]Topic // by ARN
 }
 
-// useless says why the alarm cannot do what it seems to be for, by its own settings and data. Whom it reaches is
+// neverFires says why the alarm cannot do what it seems to be for, by its own settings and data. Whom it reaches is
 // another question.
-func useless(h Have, f Facts) []Blindness {
+func neverFires(h Have, f Facts) []Blindness {
+	var out []Blindness
+	if h.Evaluation == EvaluationError {
+		out = append(out, Blindness{NotEvaluated, "CloudWatch cannot evaluate it (" + EvaluationError + "): " + h.StateReason})
+	}
 	s, ok := h.series()
 	if !ok {
-		return nil
+		return out
 	}
-	var out []Blindness
 	data := f.Data[s.String()]
 	m := metrics[s.Namespace][s.Metric]
 	if reason, why := s.misplaced(); reason != "" && data != Recent && data != Older {
@@ -72,7 +76,7 @@ func useless(h Have, f Facts) []Blindness {
 	return out
 }
 
-// known tells whether the table of metrics has it.
+// known reports whether the table of metrics has it.
 func (m metric) known() bool {
 	return m.bad != neither || m.stops || m.dimensions != nil
 }
@@ -93,7 +97,7 @@ func inverted(h Have, m metric) string {
 	return ""
 }
 
-// scales tells whether the alarm's actions only scale something: it is for no person.
+// scales reports whether the alarm's actions only scale something: it is for no person.
 func (h Have) scales() bool {
 	all := slices.Concat(h.AlarmActions, h.OKActions)
 	return len(all) > 0 && !slices.ContainsFunc(all, func(arn string) bool {
@@ -101,8 +105,8 @@ func (h Have) scales() bool {
 	})
 }
 
-// deaf says why an alarm's own actions reach nobody; reason is "" where they may reach somebody.
-func (h Have) deaf(topics map[string]Topic) Blindness {
+// unreachable says why an alarm's own actions reach no person; reason is "" where they may reach one.
+func (h Have) unreachable(topics map[string]Topic) Blindness {
 	switch {
 	case len(h.AlarmActions) == 0:
 		return Blindness{NoActions, "it has no alarm action"}

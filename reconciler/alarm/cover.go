@@ -97,7 +97,7 @@ func MissingClaims(all []Summary) []finding.Claim {
 	return out
 }
 
-// ClaimsAt is what is missing at a service that loses tasks: the failures that it was seen to have and nobody is told of.
+// ClaimsAt is what is missing at a service that loses tasks: the failures that it was seen to have and that no alarm tells of.
 func (x *Index) ClaimsAt(p Place) []finding.Claim {
 	if !p.Churns {
 		return nil
@@ -120,36 +120,54 @@ func evidence(c Cover) []string {
 	return []string{c.Alarm + ": " + c.Why}
 }
 
-// BlindClaims is a claim for each reason for which alarms on the target's services, or ours, can never fire or reach
-// nobody; own picks ours. It is a warning where one of them is on a service that loses tasks.
-func (x *Index) BlindClaims(places []Place, own func(name string) bool) []finding.Claim {
-	by := map[string]*finding.Claim{}
+// BlindClaims is a claim for each reason for which alarms on the target's services, or ours, can never fire, or reach no
+// person; own picks ours, and planned are the rows of those that are wanted. It is a warning where one of them is on a
+// service that loses tasks.
+func (x *Index) BlindClaims(places []Place, own func(name string) bool, planned []Row) []finding.Claim {
+	by := blindClaims{}
 	w := watchedOf(places)
 	for _, name := range slices.Sorted(maps.Keys(x.names)) {
 		h := x.names[name]
 		c, concerned := w.concern(*h)
-		if !own(name) && (!concerned || strings.HasPrefix(name, NamePrefix)) {
+		if !own(name) && (!concerned || c.possibly > 0 || strings.HasPrefix(name, NamePrefix)) {
 			continue
 		}
 		for _, b := range x.Blind(name) {
-			f := by[b.Reason]
-			if f == nil {
-				f = &finding.Claim{Type: finding.AlarmBlind, Subject: b.Reason, Severity: finding.Info, Reason: b.Reason}
-				by[b.Reason] = f
-			}
-			if c.churns {
-				f.Severity = finding.Warning
-			}
-			f.Count++
-			if len(f.Evidence) < shownEvidence {
-				f.Evidence = append(f.Evidence, name+": "+b.Evidence)
-			}
+			by.add(name, b, c.churns)
 		}
 	}
+	for _, r := range planned {
+		if r.Unreached.Reason != "" {
+			c, _ := w.concern(Have{Spec: *r.Write.Put, Namespace: Namespace})
+			by.add(r.Name+", which is to be made", r.Unreached, c.churns)
+		}
+	}
+	return by.list()
+}
+
+// blindClaims are claims by reason.
+type blindClaims map[string]*finding.Claim
+
+func (by blindClaims) add(name string, b Blindness, churns bool) {
+	f := by[b.Reason]
+	if f == nil {
+		f = &finding.Claim{Type: finding.AlarmBlind, Subject: b.Reason, Severity: finding.Info, Reason: b.Reason}
+		by[b.Reason] = f
+	}
+	if churns {
+		f.Severity = finding.Warning
+	}
+	f.Count++
+	if len(f.Evidence) < shownEvidence {
+		f.Evidence = append(f.Evidence, name+": "+b.Evidence)
+	}
+}
+
+func (by blindClaims) list() []finding.Claim {
 	var out []finding.Claim
 	for _, reason := range slices.Sorted(maps.Keys(by)) {
 		f := *by[reason]
-		f.Message = fmt.Sprintf("%d alarm%s %s: %s", f.Count, cond(f.Count == 1, "", "s"), blindWords[reason], f.Evidence[0])
+		f.Message = fmt.Sprintf("%s %s: %s", alarmsOf(f.Count), blindWords[reason], f.Evidence[0])
 		out = append(out, f)
 	}
 	return out
@@ -158,11 +176,12 @@ func (x *Index) BlindClaims(places []Place, own func(name string) bool) []findin
 // blindWords continue "2 alarms …".
 var blindWords = map[string]string{
 	WrongNamespace: "can never have data (namespace)", WrongDimensions: "can never have data (dimensions)", NoDataEver: "had no data in two weeks",
-	NoActions: "would tell nobody (no actions)", ActionsDisabled: "would tell nobody (actions disabled)", DeadActions: "would tell nobody (dead topic)",
+	NoActions: "would reach no person (no actions)", ActionsDisabled: "would reach no person (actions disabled)", DeadActions: "would reach no person (dead topic)",
 	InvertedOperator: "fire while all is well (inverted operator)", MissingHides: "are silent when the service dies (missing data)",
+	NotEvaluated: "cannot be evaluated by CloudWatch (their own settings)",
 }
 
-// DriftClaims is one claim for all alarms of ours that somebody changed.
+// DriftClaims is one claim for all alarms of ours that a person changed.
 func DriftClaims(rows []Row) []finding.Claim {
 	f := finding.Claim{Type: finding.AlarmDrifted, Severity: finding.Info, Reason: "ChangedByHand"}
 	for _, r := range rows {
@@ -177,12 +196,46 @@ func DriftClaims(rows []Row) []finding.Claim {
 	if f.Count == 0 {
 		return nil
 	}
-	f.Message = fmt.Sprintf("%d alarm%s of ours %s changed by somebody: %s", f.Count, cond(f.Count == 1, "", "s"), cond(f.Count == 1, "was", "were"), f.Evidence[0])
+	f.Message = fmt.Sprintf("a person changed %s of this controller's: %s", alarmsOf(f.Count), f.Evidence[0])
 	return []finding.Claim{f}
 }
 
+// TakenClaims is one claim for all wanted alarms that are not made because an alarm that is not ours has the name.
+func TakenClaims(rows []Row, places []Place) []finding.Claim {
+	f := finding.Claim{Type: finding.AlarmMissing, Subject: NameTaken, Severity: finding.Info, Reason: NameTaken}
+	for _, r := range rows {
+		if !r.Taken {
+			continue
+		}
+		f.Count++
+		if len(f.Evidence) < shownEvidence {
+			f.Evidence = append(f.Evidence, r.Name+": "+r.Reason)
+		}
+	}
+	if f.Count == 0 {
+		return nil
+	}
+	if watchedOf(places).churns {
+		f.Severity = finding.Warning
+	}
+	f.Message = fmt.Sprintf("%s cannot be made, since the name is taken: %s", alarmsOf(f.Count), f.Evidence[0])
+	return []finding.Claim{f}
+}
+
+// alarmsOf counts alarms in words.
+func alarmsOf(n int) string {
+	if n == 1 {
+		return "1 alarm"
+	}
+	return fmt.Sprintf("%d alarms", n)
+}
+
+// NameTaken is the reason of AlarmMissing where a wanted alarm's name is not ours.
+const NameTaken = "NameTaken"
+
 // watched finds out whether an alarm has to do with the services of a target.
 type watched struct {
+	places   []Place
 	services map[[2]string]Place
 	clusters map[string]bool
 	groups   map[string]Place
@@ -190,7 +243,7 @@ type watched struct {
 }
 
 func watchedOf(places []Place) watched {
-	w := watched{map[[2]string]Place{}, map[string]bool{}, map[string]Place{}, false}
+	w := watched{places, map[[2]string]Place{}, map[string]bool{}, map[string]Place{}, false}
 	for _, p := range places {
 		w.services[[2]string{p.Cluster, p.Service}] = p
 		w.clusters[p.Cluster] = true
@@ -207,12 +260,16 @@ type concern struct {
 	kind             Kind // the failure that its metric is a signal of
 	cluster, service string
 	churns           bool
+	possibly         int // it cannot be told whether it has to do with so many of them; 0: it has
 }
 
-// concern tells whether the alarm is on one of the services, on their cluster, or on all of a metric of theirs.
+// concern reports whether the alarm is on one of the services, on their cluster, or on all of a metric of theirs.
 func (w watched) concern(h Have) (concern, bool) {
 	if len(w.services) == 0 {
 		return concern{}, false
+	}
+	if h.opaque() {
+		return opaqueOf(&h).concern(w.places)
 	}
 	s, plain := h.series()
 	if !plain {
@@ -222,10 +279,10 @@ func (w watched) concern(h Have) (concern, bool) {
 	}
 	kind, cluster := kindOf(s.Namespace, s.Metric), s.value("ClusterName")
 	if p, ok := w.services[[2]string{cluster, s.value("ServiceName")}]; ok {
-		return concern{kind, p.Cluster, p.Service, p.Churns}, true
+		return concern{kind: kind, cluster: p.Cluster, service: p.Service, churns: p.Churns}, true
 	}
 	if p, ok := w.groups[s.value("TargetGroup")]; ok {
-		return concern{kind, p.Cluster, p.Service, p.Churns}, true
+		return concern{kind: kind, cluster: p.Cluster, service: p.Service, churns: p.Churns}, true
 	}
 	_, known := metrics[s.Namespace]
 	whole := len(s.Dimensions) == 0 && (s.Namespace == ecsSpace || s.Namespace == insightsSpace)
@@ -241,8 +298,11 @@ func kindOf(namespace, metric string) Kind {
 	return ""
 }
 
-// Others lists the alarms that are not ours and concern the target's services: foreign, or blind.
-func (x *Index) Others(places []Place, owner string) []Row {
+// notOurs is why a row is foreign.
+const notOurs = "not made by this controller"
+
+// ForeignRows lists the alarms that are not ours and concern the target's services, or may: foreign, or blind.
+func (x *Index) ForeignRows(places []Place, owner string) []Row {
 	w := watchedOf(places)
 	var out []Row
 	for name, h := range x.names {
@@ -250,7 +310,13 @@ func (x *Index) Others(places []Place, owner string) []Row {
 		if !concerned || strings.HasPrefix(name, Prefix(owner)) {
 			continue
 		}
-		r := Row{Name: name, Kind: c.kind, Cluster: c.cluster, Service: c.service, Status: Foreign, State: h.State, Reason: "somebody else's"}
+		r := Row{Name: name, Kind: c.kind, Cluster: c.cluster, Service: c.service, Status: Foreign, State: h.State, Reason: notOurs}
+		if h.opaque() {
+			r.Reason = "a " + h.shape() + ", " + notOurs
+		}
+		if c.possibly > 0 {
+			r.Reason += fmt.Sprintf("; it cannot be told whether it watches any of %d services here", c.possibly)
+		}
 		if blind := x.Blind(name); len(blind) > 0 {
 			r.Status, r.Reason = Blind, blindText(blind)
 		}
@@ -268,12 +334,12 @@ func blindText(all []Blindness) string {
 	return strings.Join(out, "; ")
 }
 
-// Elsewhere gives the alarm of somebody else that makes a wish needless; "" for none. It watches the same metric with the
-// same dimensions in the same sense, can fire, and reaches somebody. For a fleet alarm that holds of each service that it
+// CoveredBy gives the alarm of another maker that makes a wish needless; "" for none. It watches the same metric with the
+// same dimensions in the same sense, can fire, and reaches a person. For a fleet alarm that holds of each service that it
 // would serve. Another controller's alarms count for nothing: they come and go with it.
-func (x *Index) Elsewhere(w Spec, places []Place) string {
+func (x *Index) CoveredBy(w Spec, places []Place) string {
 	if w.Metric == HeartbeatName || w.Metric == SweepAge {
-		return x.twin(w)
+		return x.equivalent(w)
 	}
 	for _, s := range signals {
 		if string(s.failure) != string(w.Kind) || s.namespace != Namespace || s.metric != gaugeOf(w.Kind) {
@@ -289,7 +355,7 @@ func (x *Index) Elsewhere(w Spec, places []Place) string {
 			} else {
 				p.Seen = nil // of any container, those to come included
 			}
-			if name = x.theirs(s, p); name == "" {
+			if name = x.foreign(s, p); name == "" {
 				return ""
 			}
 		}
@@ -307,8 +373,8 @@ func gaugeOf(k Kind) string {
 	return ""
 }
 
-// theirs is a person's alarm that tells by the signal at the place.
-func (x *Index) theirs(s signal, p Place) string {
+// foreign is a person's alarm that tells by the signal at the place.
+func (x *Index) foreign(s signal, p Place) string {
 	for _, t := range x.signal(s, p) {
 		if t.Tells == Yes && !strings.HasPrefix(t.Alarm, NamePrefix) {
 			return t.Alarm
@@ -317,8 +383,8 @@ func (x *Index) theirs(s signal, p Place) string {
 	return ""
 }
 
-// twin is a person's alarm on the controller itself that watches what the wish does, and treats missing data alike.
-func (x *Index) twin(w Spec) string {
+// equivalent is a person's alarm on the controller itself that watches what the wish does, and treats missing data alike.
+func (x *Index) equivalent(w Spec) string {
 	want := Series{Namespace, w.Metric, w.Dimensions}
 	good, bad := 1.0, 0.0 // of a heartbeat
 	if w.Metric == SweepAge {
@@ -355,10 +421,13 @@ func Topics(all []Have) (out []string) {
 	return out
 }
 
-// Ask lists it. Of metrics that are sent only when something happens nothing is asked: that they have no data proves
-// nothing.
-func Ask(all []Have, places []Place, own func(name string) bool) Asked {
+// Ask lists it, with the topics of wanted alarms. Of metrics that are sent only when something happens nothing is asked:
+// that they have no data proves nothing.
+func Ask(all []Have, want []Spec, places []Place, own func(name string) bool) Asked {
 	w, out := watchedOf(places), Asked{Metrics: map[[2]string][]Series{}}
+	for _, s := range want {
+		out.Topics = append(out.Topics, without(Topics([]Have{{Spec: s}}), out.Topics)...)
+	}
 	for _, h := range all {
 		_, concerned := w.concern(h)
 		s, plain := h.series()

@@ -110,11 +110,12 @@ var signals = []signal{
 type Place struct {
 	Cluster, Service string
 	TargetGroups     []string          // "targetgroup/name/id", as the dimension TargetGroup has it
+	LogGroups        []string          // that its containers write to; nil: not known
 	Seen             map[Kind][]string // by kind, the containers with a finding; "" for a kind that is of the whole service
 	Churns           bool              // a finding of it is open that a gauge tells
 }
 
-// applies tells whether the service can fail so at all.
+// applies reports whether the service can fail so at all.
 func (p Place) applies(f Failure) bool { return f != UnhealthyHosts || len(p.TargetGroups) > 0 }
 
 // series are the metrics of a signal at a place. A container that nothing was seen of has the value "": any.

@@ -18,6 +18,9 @@ const (
 // clearing is how long a gauge says 0 after its finding closed (CONTRACT section 5).
 const clearing = 10 * time.Minute
 
+// sentUnit is the unit of gauges and counters. An alarm that asks for another one never sees them.
+const sentUnit = "Count"
+
 // gauges are the finding types that put one, and whether it is per container.
 var gauges = map[string]bool{
 	finding.SilentChurn:       false,
@@ -37,7 +40,7 @@ func Gauges(findings []finding.Finding, now time.Time) []Datum {
 		if !ok || !said || f.Key.Service == "" {
 			continue
 		}
-		d := Datum{Metric: f.Type, Dimensions: ServiceDimensions(f.Key.Cluster, f.Key.Service), At: now.Truncate(time.Minute), Value: value, Unit: "Count"}
+		d := Datum{Metric: f.Type, Dimensions: ServiceDimensions(f.Key.Cluster, f.Key.Service), At: now.Truncate(time.Minute), Value: value, Unit: sentUnit}
 		if perContainer {
 			d.Dimensions = ContainerDimensions(f.Key.Cluster, f.Key.Service, f.Subject)
 		}
@@ -46,7 +49,7 @@ func Gauges(findings []finding.Finding, now time.Time) []Datum {
 	return out
 }
 
-// Level tells whether a metric is a level, which lasts until it is said otherwise: a gauge or the heartbeat.
+// Level reports whether a metric is a level, which lasts until it is said otherwise: a gauge or the heartbeat.
 func Level(metric string) bool {
 	_, gauge := gauges[metric]
 	return gauge || metric == HeartbeatName

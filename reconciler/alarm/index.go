@@ -38,6 +38,7 @@ type Index struct {
 	single map[[4]string][]watch // by namespace, metric, and cluster and service or target group
 	query  map[[2]string][]watch // by namespace and metric
 	unread []watch               // what they read cannot be told
+	opaque []opaque              // log alarms and PromQL alarms
 	above  map[string][]*Have    // composites, by a child's name
 }
 
@@ -61,6 +62,8 @@ func NewIndex(all []Have, f Facts) *Index {
 			x.add(watch{have: h, series: s})
 		case h.Query != "":
 			x.addQuery(h, h.Query)
+		case h.opaque():
+			x.opaque = append(x.opaque, opaqueOf(h))
 		case h.Rule != "":
 			for _, child := range children(h.Rule) {
 				x.above[child] = append(x.above[child], h)
@@ -107,7 +110,7 @@ func (x *Index) addMath(h *Have) {
 	}
 }
 
-// passes tells whether an expression (in upper case, without blanks) grows and falls with each of the terms that it
+// passes reports whether an expression (in upper case, without blanks) grows and falls with each of the terms that it
 // names, and names all of them.
 func passes(expression string, terms []Term) bool {
 	if expression == "MAX(METRICS())" || expression == "SUM(METRICS())" {
@@ -154,6 +157,13 @@ func (x *Index) At(p Place) map[Failure][]Told {
 		}
 		for _, t := range x.signal(s, p) {
 			out[s.failure] = merged(out[s.failure], t)
+		}
+	}
+	for _, o := range x.opaque {
+		for f := range out {
+			if why := o.mayTell(p, f); why != "" {
+				out[f] = merged(out[f], x.reaching(o.have, Told{Failure: f, Alarm: o.have.Name, State: o.have.State, Tells: Unclear, Why: why}))
+			}
 		}
 	}
 	for _, all := range out {
@@ -236,20 +246,25 @@ func told(w watch, s signal, t Tells, why string) Told {
 	return Told{Failure: s.failure, Alarm: w.have.Name, State: w.have.State, Tells: t, Why: why}
 }
 
-// mentions tells whether a query or an expression has the word.
+// mentions reports whether a query or an expression has the word.
 func (h *Have) mentions(word string) bool {
 	return strings.Contains(h.Query, word) || slices.ContainsFunc(h.Math, func(t Term) bool { return strings.Contains(t.Expression, word) })
 }
 
-// judge says whether an alarm that watches a signal's series tells of the failure, and reaches somebody with it.
+// judge says whether an alarm that watches a signal's series tells of the failure, and reaches a person with it.
 func (x *Index) judge(w watch, s signal) Told {
-	tells, why := s.sense(w)
+	tells, why := s.detects(w)
 	t := told(w, s, tells, why)
 	t.sees = tells == Yes
 	t.doubted = tells == Unclear && why == s.doubt
-	heard, reached, blind := x.reach(w.have, map[string]bool{})
+	return x.reaching(w.have, t)
+}
+
+// reaching takes back what an alarm would tell where it cannot fire or reaches no person.
+func (x *Index) reaching(h *Have, t Told) Told {
+	heard, reached, blind := x.notifies(h, map[string]bool{})
 	t.Heard = heard
-	for _, b := range append(useless(*w.have, x.facts), blind) {
+	for _, b := range append(neverFires(*h, x.facts), blind) {
 		if b.Reason != "" && t.Tells != No {
 			t.Tells, t.Why = No, b.Evidence
 		}
@@ -260,11 +275,14 @@ func (x *Index) judge(w watch, s signal) Told {
 	return t
 }
 
-// sense tells whether an alarm's statistic, comparison and missing data are such that it fires when the failure happens.
-func (s signal) sense(w watch) (Tells, string) {
+// detects reports whether an alarm's statistic, comparison and missing data are such that it fires when the failure happens.
+func (s signal) detects(w watch) (Tells, string) {
 	h := w.have
 	if w.vague {
 		return Unclear, "its metric math is not understood"
+	}
+	if unit := h.setting(UnitSetting); unit != "" && unit != sentUnit && s.namespace == Namespace {
+		return No, "it reads only data of the unit " + unit + ", and " + s.metric + " is sent as " + sentUnit
 	}
 	if s.failure == NoTask && h.Missing == "breaching" {
 		return Yes, s.metric + " is not sent while no task runs, and its missing data breach"
@@ -279,13 +297,21 @@ func (s signal) sense(w watch) (Tells, string) {
 	case !known || stat == "SampleCount" || stat == "COUNT":
 		return Unclear, "its comparison is not with a threshold on the metric's value"
 	case !fires || always:
-		return No, "it does not alarm when " + s.metric + cond(s.rises, " rises", " falls")
+		return No, "it does not alarm when " + s.metric + s.moves()
 	case s.doubt != "":
 		return Unclear, s.doubt
 	case s.rises && h.Missing == "breaching":
 		return Unclear, "missing data breach: it is in ALARM while all is well"
 	}
 	return Yes, "it watches " + s.namespace + " " + s.metric
+}
+
+// moves says what the metric does when the failure happens.
+func (s signal) moves() string {
+	if s.rises {
+		return " rises"
+	}
+	return " falls"
 }
 
 func (h *Have) statistic(w watch) string {
@@ -300,11 +326,11 @@ func (h *Have) statistic(w watch) string {
 	return h.Statistic
 }
 
-// reach tells how many actions an alarm's ALARM sets off, by itself and by composite alarms that follow it; falsely with
-// the reason where it reaches nobody.
-func (x *Index) reach(h *Have, seen map[string]bool) (actions int, t truth, why Blindness) {
+// notifies counts the actions that an alarm's ALARM sets off, by itself and by composite alarms that follow it; falsely with
+// the reason where it reaches no person.
+func (x *Index) notifies(h *Have, seen map[string]bool) (actions int, t truth, why Blindness) {
 	seen[h.Name] = true
-	why = h.deaf(x.facts.Topics)
+	why = h.unreachable(x.facts.Topics)
 	if why.Reason == "" {
 		return len(h.AlarmActions), truly, why
 	}
@@ -313,7 +339,7 @@ func (x *Index) reach(h *Have, seen map[string]bool) (actions int, t truth, why 
 		if seen[c.Name] {
 			continue
 		}
-		n, up, _ := x.reach(c, seen)
+		n, up, _ := x.notifies(c, seen)
 		follow, _ := follows(c.Rule, h.Name)
 		if through := min(up, follow); through > t {
 			t, actions = through, n
@@ -332,8 +358,8 @@ func (x *Index) Blind(name string) []Blindness {
 	if h == nil || h.scales() {
 		return nil
 	}
-	out := useless(*h, x.facts)
-	if _, t, why := x.reach(h, map[string]bool{}); t == falsely {
+	out := neverFires(*h, x.facts)
+	if _, t, why := x.notifies(h, map[string]bool{}); t == falsely {
 		out = append(out, why)
 	}
 	return out

@@ -59,6 +59,8 @@ func TestCoverage(t *testing.T) {
 		"the gauge, counted":               {with(gauge, func(h *Have) { h.Statistic = "SampleCount" }), ChurnFailure, Unclear, ""},
 		"the gauge, missing data breach":   {with(gauge, func(h *Have) { h.Missing = "breaching" }), ChurnFailure, Unclear, "missing data breach"},
 		"the gauge, an anomaly band":       {with(gauge, func(h *Have) { h.Comparison = "GreaterThanUpperThreshold" }), ChurnFailure, Unclear, ""},
+		"the gauge, of another unit":       {with(gauge, func(h *Have) { h.Settings = []Setting{{UnitSetting, "Seconds"}} }), ChurnFailure, No, "unit Seconds"},
+		"the gauge, of its own unit":       {with(gauge, func(h *Have) { h.Settings = []Setting{{UnitSetting, "Count"}} }), ChurnFailure, Yes, ""},
 		"the gauge of another service":     {on(Namespace, "SilentChurn", atLeast, 1, ServiceDimensions("c", "api")...), ChurnFailure, "", ""},
 		"the gauge's name, elsewhere":      {on("Theirs", "SilentChurn", atLeast, 1, ofWeb...), ChurnFailure, "", ""},
 		"the counter":                      {on(Namespace, "UnplannedStops", atLeast, 3, ofWeb...), ChurnFailure, Yes, ""},
@@ -223,7 +225,7 @@ func TestClaimsAreRolledUp(t *testing.T) {
 	mute.AlarmActions = nil
 	x := NewIndex([]Have{mute, with(mute, func(h *Have) { h.Name = "unrelated"; h.Dimensions = ServiceDimensions("elsewhere", "x") })}, Facts{})
 	var got []string
-	for _, c := range slices.Concat(MissingClaims(x.Summaries(places)), x.BlindClaims(places, func(string) bool { return false }), x.ClaimsAt(churning), x.ClaimsAt(places[0])) {
+	for _, c := range slices.Concat(MissingClaims(x.Summaries(places)), x.BlindClaims(places, func(string) bool { return false }, nil), x.ClaimsAt(churning), x.ClaimsAt(places[0])) {
 		got = append(got, fmt.Sprintf("%s %s %s %d", c.Type, c.Subject, c.Severity, c.Count))
 	}
 	want := []string{"AlarmMissing silent-churn info 2", "AlarmMissing sidecar-crash info 2", "AlarmMissing sidecar-restart info 2", "AlarmMissing sidecar-down info 2",
@@ -238,7 +240,7 @@ func TestClaimsAreRolledUp(t *testing.T) {
 	if got := x.ClaimsAt(churning); len(got) != 0 {
 		t.Errorf("missing: %+v", got)
 	}
-	if got := x.BlindClaims(places, func(string) bool { return false }); len(got) != 1 || got[0].Severity != finding.Warning {
+	if got := x.BlindClaims(places, func(string) bool { return false }, nil); len(got) != 1 || got[0].Severity != finding.Warning {
 		t.Errorf("blind: %+v", got)
 	}
 }

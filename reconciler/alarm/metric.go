@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -105,5 +106,5 @@ func (s Series) misplaced() (reason, why string) {
 		sets = append(sets, strings.Join(set, ", "))
 	}
 	return WrongDimensions, s.Namespace + " " + s.Metric + " is sent with " + strings.Join(sets, ", or with ") + ", not with " +
-		cond(len(s.Dimensions) == 0, "none", strings.Join(s.names(), ", "))
+		cmp.Or(strings.Join(s.names(), ", "), "none")
 }

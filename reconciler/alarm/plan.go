@@ -20,9 +20,9 @@ type Status string
 const (
 	Present Status = "present"
 	Missing Status = "missing"
-	Drifted Status = "drifted" // ours, and changed by somebody
+	Drifted Status = "drifted" // ours, and changed by a person
 	Blind   Status = "blind"   // can never fire, or never reach anybody
-	Foreign Status = "foreign" // somebody else's: never touched
+	Foreign Status = "foreign" // not this controller's: never touched
 )
 
 // Row is one alarm, wanted or had, with what is to be done about it. Write is what would be sent; it is empty for a row
@@ -33,8 +33,10 @@ type Row struct {
 	Cluster, Service string // as in Spec
 	Status           Status
 	Owned            bool
-	State            string // CloudWatch's; "" while missing
-	Reason           string // why this status, in words
+	State            string    // CloudWatch's; "" while missing
+	Reason           string    // why this status, in words, and what of people's a repair keeps
+	Taken            bool      // the wanted name is an alarm's that is not ours: it is never overwritten
+	Unreached        Blindness // of an alarm that is to be made: why it would reach no person
 	Write            Write
 }
 
@@ -42,19 +44,20 @@ type Row struct {
 // creation, the tags to repair on the ARN (a put ignores tags on an alarm that exists), or the name to delete.
 type Write struct {
 	Put    *Spec
-	Own    []string // the actions of Put that are ours, not a person's; never nil with it
+	Was    *Have   // what Put repairs, as it was read; nil: Put makes the alarm
+	Own    Actions // those of Put that are ours, not a person's
 	Tags   map[string]string
 	Delete string
 	ARN    string // of the alarm whose tags are to be repaired, or that is to be deleted
 }
 
-// Needed tells whether there is something to send.
+// Needed reports whether there is something to send.
 func (w Write) Needed() bool { return w.Put != nil || w.ARN != "" || w.Delete != "" }
 
 // Applied is what this controller last wrote to an alarm.
 type Applied struct {
-	Hash    string   // Spec.Hash
-	Actions []string // alarm and OK actions of its own among those written; nil: not known
+	Hash string   // Spec.Hash
+	Own  *Actions // those of its own among the written ones; nil: not known
 }
 
 // Basis is what a plan rests on beside the wishes and the listing.
@@ -62,9 +65,10 @@ type Basis struct {
 	Owner   string
 	Applied map[string]Applied // by name: with it an alarm that lost its tags is still known as ours
 	Scope   func(name string) bool
-	// Covered says by which alarm of somebody else a wish is met; "" for none. Such a wish is not created.
+	// Covered says by which alarm of another maker a wish is met; "" for none. Such a wish is not created.
 	Covered func(Spec) string
 	Blind   func(name string) []Blindness
+	Topics  map[string]Topic // what is known of topics, by ARN
 	// Seen is the look at the target that the wishes come from; Missed, by name, when a complete one first did not wish an
 	// alarm of ours that was there.
 	Seen   fleet.Seen
@@ -99,14 +103,20 @@ func (b Basis) row(w Spec, h Have, ok bool) Row {
 	tags := map[string]string{OwnerTag: b.Owner, SpecTag: w.Hash()}
 	switch {
 	case !ok && b.coveredBy(w) != "":
-		r.Status, r.Reason = Present, "not created: the alarm "+b.coveredBy(w)+" of somebody else watches the same and can fire"
+		r.Status = Present
+		r.Reason = "not created: the alarm " + b.coveredBy(w) + ", which this controller did not make, watches the same and can fire"
 	case !ok:
 		r.Status, r.Owned, r.Reason = Missing, true, "no alarm of this name"
-		r.Write = Write{Put: &w, Own: ownActions(w), Tags: tags}
+		if r.Unreached = (Have{Spec: w}).unreachable(b.Topics); r.Unreached.Reason != "" {
+			r.Reason += "; made as it is wanted, it would reach no person: " + r.Unreached.Evidence
+		}
+		r.Write = Write{Put: &w, Own: own(w), Tags: tags}
 	case h.Foreign:
-		r.Status, r.Reason = Foreign, "an alarm of this name has a shape this product never makes"
+		r.Status, r.Taken = Foreign, true
+		r.Reason = "not made: this name is a " + h.shape() + "'s, and a name is unique over all types of alarms. " + neverTaken
 	case !b.ours(h):
-		r.Status, r.Reason = Foreign, fmt.Sprintf("an alarm of this name carries no tag %s=%s", OwnerTag, b.Owner)
+		r.Status, r.Taken = Foreign, h.Tags != nil
+		r.Reason = fmt.Sprintf("not made: the alarm of this name carries no tag %s=%s. %s", OwnerTag, b.Owner, neverTaken)
 	default:
 		r.Owned = true
 		b.compare(&r, w, h)
@@ -117,17 +127,24 @@ func (b Basis) row(w Spec, h Have, ok bool) Row {
 	return r
 }
 
-// compare says how an alarm of ours differs from what is wanted. What it was when it was last written tells whether
-// somebody changed it, or the wish did.
+// neverTaken says what follows where a wanted name is an alarm's that is not ours.
+const neverTaken = "It is never overwritten: give it another name, and the wanted alarm is made"
+
+// compare says how an alarm of ours differs from what is wanted. What it was when it was last written shows who changed
+// it: a person, or a newer wish.
 func (b Basis) compare(r *Row, w Spec, h Have) {
 	was := b.Applied[h.Name]
-	fields, lost := differences(w, h), lostActions(w, h)
+	fields, lists := differences(w, h), listsOf(w, h, was)
+	all := slices.Clone(fields)
+	for _, l := range lists {
+		all = append(all, l.changes()...)
+	}
 	r.Status, r.Reason = Present, "as wanted"
-	if len(fields)+len(lost) > 0 {
-		repaired := keepEdits(w, h, was)
-		r.Write.Put, r.Write.Own = &repaired, ownActions(w)
-		r.Reason = strings.Join(append(fields, lost...), "; ")
-		if changedByHand(fields, w, h, was) {
+	if len(all) > 0 {
+		repaired := keepEdits(w, h, lists)
+		r.Write.Put, r.Write.Was, r.Write.Own = &repaired, &h, own(w)
+		r.Reason = strings.Join(all, "; ")
+		if changedByHand(fields, lists, h, was) {
 			r.Status = Drifted
 		} else {
 			r.Reason = "to be brought up to date: " + r.Reason
@@ -135,20 +152,29 @@ func (b Basis) compare(r *Row, w Spec, h Have) {
 	}
 	if blind := b.blind(h.Name); len(blind) > 0 && r.Status == Present {
 		r.Status, r.Reason = Blind, blindText(blind)
+	} else if len(blind) > 0 {
+		r.Reason += "; as it is, it reaches no person or cannot fire: " + blindText(blind)
+	}
+	for _, l := range lists {
+		for _, crowded := range l.crowded() {
+			r.Reason += "; " + crowded
+		}
+	}
+	if kept := edits(w, h, lists); len(kept) > 0 {
+		r.Reason += "; kept, since people own it: " + strings.Join(kept, ", ")
 	}
 }
 
-// ownActions are the wanted ones, each once.
-func ownActions(w Spec) []string {
-	return append([]string{}, slices.Compact(slices.Sorted(slices.Values(slices.Concat(w.AlarmActions, w.OKActions))))...)
-}
+// own are the wanted actions.
+func own(w Spec) Actions { return Actions{Alarm: w.AlarmActions, OK: w.OKActions} }
 
-// changedByHand tells whether somebody changed an alarm since it was written; otherwise the wish changed.
-func changedByHand(fields []string, w Spec, h Have, was Applied) bool {
-	if len(fields) > 0 && (h.Hash() != cmp.Or(h.Tags[SpecTag], was.Hash) || h.Metric != "" && h.Namespace != Namespace) {
+// changedByHand reports whether a person changed an alarm since it was written; otherwise the wish changed.
+func changedByHand(fields []string, lists []actionList, h Have, was Applied) bool {
+	edited := len(h.Settings) > 0 || h.Hash() != cmp.Or(h.Tags[SpecTag], was.Hash) || h.Metric != "" && h.Namespace != Namespace
+	if len(fields) > 0 && edited {
 		return true
 	}
-	return slices.ContainsFunc(lacking(w, h), func(arn string) bool { return was.Actions == nil || slices.Contains(was.Actions, arn) })
+	return slices.ContainsFunc(lists, actionList.lostOurs)
 }
 
 func (b Basis) coveredBy(w Spec) string {
@@ -197,12 +223,12 @@ func (b Basis) surplus(have []Have, wanted map[string]bool) (rows []Row, missed 
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })
-	inTurn(rows, max(1, int(deleteShare*float64(ours))))
+	limitDeletes(rows, max(1, int(deleteShare*float64(ours))))
 	return rows, missed
 }
 
-// inTurn lets not more than most of the rows delete.
-func inTurn(rows []Row, most int) {
+// limitDeletes lets not more than most of the rows delete.
+func limitDeletes(rows []Row, most int) {
 	for i := range rows {
 		if rows[i].Write.Delete == "" {
 			continue
@@ -214,7 +240,7 @@ func inTurn(rows []Row, most int) {
 	}
 }
 
-// madeHere tells whether an alarm was made by this controller for what it looks at: by name, scope and tag alike.
+// madeHere reports whether an alarm was made by this controller for what it looks at: by name, scope and tag alike.
 func (b Basis) madeHere(h Have) bool {
 	return strings.HasPrefix(h.Name, Prefix(b.Owner)) && b.Scope != nil && b.Scope(h.Name) && !h.Foreign && h.Tags[OwnerTag] == b.Owner
 }
@@ -228,7 +254,7 @@ func kindIn(name, owner string) Kind {
 	return Kind(parts[1])
 }
 
-// OwnScope tells which names are of the controller's alarms on itself: those that Own gives.
+// OwnScope says which names are of the controller's alarms on itself: those that Own gives.
 func OwnScope(owner string) func(string) bool {
 	return func(name string) bool {
 		k := kindIn(name, owner)
@@ -236,7 +262,7 @@ func OwnScope(owner string) func(string) bool {
 	}
 }
 
-// ScopeOf tells which names are of a target's own alarms: those that Want gives, and not those on the controller.
+// ScopeOf says which names are of a target's own alarms: those that Want gives, and not those on the controller.
 func ScopeOf(owner, target string) func(string) bool {
 	prefix := Prefix(owner) + url.PathEscape(target) + "/"
 	return func(name string) bool {
@@ -253,8 +279,7 @@ func (b Basis) ours(h Have) bool {
 	return b.Applied[h.Name].Hash != ""
 }
 
-// differences names the fields that this product owns and that are not as wanted. A person may add actions, disable
-// them, or edit the description, and keeps them.
+// differences names the settings that this product owns and that are not as wanted (docs/alarms.md has who owns which).
 func differences(w Spec, h Have) []string {
 	var out []string
 	say := func(field string, want, have any) {
@@ -275,52 +300,8 @@ func differences(w Spec, h Have) []string {
 	say("comparison", w.Comparison, h.Comparison)
 	say("threshold", w.Threshold, h.Threshold)
 	say("missing data", w.Missing, cmp.Or(h.Missing, "missing"))
-	return out
-}
-
-// perState is how many actions an alarm has for each state at most (PutMetricAlarm).
-const perState = 5
-
-// lostActions names the actions of ours that an alarm lacks and has room for.
-func lostActions(w Spec, h Have) (out []string) {
-	for _, part := range [][3][]string{{{"alarm"}, w.AlarmActions, h.AlarmActions}, {{"OK"}, w.OKActions, h.OKActions}} {
-		for _, arn := range without(part[1], part[2]) {
-			if len(part[2]) < perState {
-				out = append(out, part[0][0]+" action "+arn+" is not there")
-			}
-		}
-	}
-	return out
-}
-
-// lacking are the actions of ours that an alarm lacks.
-func lacking(w Spec, h Have) []string {
-	return append(without(w.AlarmActions, h.AlarmActions), without(w.OKActions, h.OKActions)...)
-}
-
-// keepEdits is the wanted state with what people may change: they added actions, disabled them, or edited the
-// description. An action that was ours and is no longer wanted goes.
-func keepEdits(w Spec, h Have, was Applied) Spec {
-	merge := func(want, have []string) []string {
-		theirs := slices.DeleteFunc(slices.Clone(have), func(arn string) bool {
-			return slices.Contains(was.Actions, arn) && !slices.Contains(want, arn)
-		})
-		all := append(theirs, without(want, theirs)...)
-		return all[:min(len(all), perState)]
-	}
-	w.AlarmActions, w.OKActions = merge(w.AlarmActions, h.AlarmActions), merge(w.OKActions, h.OKActions)
-	w.ActionsDisabled = h.ActionsDisabled
-	w.Description = cmp.Or(h.Description, w.Description)
-	return w
-}
-
-// without are the entries of want that have does not hold.
-func without(want, have []string) []string {
-	var out []string
-	for _, a := range want {
-		if !slices.Contains(have, a) {
-			out = append(out, a)
-		}
+	for _, s := range h.Settings {
+		say(s.Name, "none", s.Value)
 	}
 	return out
 }

@@ -79,7 +79,7 @@ func (s *story) look(complete bool) (writes int) {
 	places := s.places()
 	want := Want(Demand{Owner: s.owner, Target: "prod", Layout: s.layout, Places: places, Actions: Actions{Alarm: []string{topic}}})
 	rows, missed := Plan(want, have, Basis{Owner: s.owner, Applied: s.applied, Scope: ScopeOf(s.owner, "prod"), Blind: index.Blind,
-		Covered: func(w Spec) string { return index.Elsewhere(w, places) },
+		Covered: func(w Spec) string { return index.CoveredBy(w, places) },
 		Seen:    fleet.Seen{At: s.at, Complete: complete}, Missed: s.missed, Delete: true})
 	s.missed = missed
 	wanted := map[string]bool{}
@@ -118,7 +118,7 @@ func (s *story) look(complete bool) (writes int) {
 			delete(s.applied, r.Name)
 		}
 		if r.Write.Put != nil {
-			s.applied[r.Name] = Applied{r.Write.Put.Hash(), r.Write.Own}
+			s.applied[r.Name] = Applied{r.Write.Put.Hash(), &r.Write.Own}
 		}
 		s.world.apply(r.Write)
 	}
@@ -220,7 +220,7 @@ func TestDriftIsNotUpgrade(t *testing.T) {
 	}
 	more := wanted()
 	more.AlarmActions = []string{topic, "arn:aws:sns:us-east-1:111122223333:new"}
-	put := map[string]Applied{wanted().Name: {Hash: wanted().Hash(), Actions: []string{topic}}}
+	put := map[string]Applied{wanted().Name: {Hash: wanted().Hash(), Own: &Actions{Alarm: []string{topic}}}}
 	if r := plan(t, have(wanted()), more, put); r.Status != Present || r.Write.Put == nil {
 		t.Errorf("a topic added to the configuration: %+v", r)
 	}
@@ -238,7 +238,7 @@ func TestActionsChangeWithTheConfiguration(t *testing.T) {
 	h.AlarmActions = []string{topic, people}
 	next := wanted()
 	next.AlarmActions = []string{"arn:aws:sns:us-east-1:111122223333:new"}
-	r := plan(t, h, next, map[string]Applied{h.Name: {Hash: wanted().Hash(), Actions: []string{topic}}})
+	r := plan(t, h, next, map[string]Applied{h.Name: {Hash: wanted().Hash(), Own: &Actions{Alarm: []string{topic}}}})
 	if d := cmp.Diff([]string{people, next.AlarmActions[0]}, r.Write.Put.AlarmActions); d != "" {
 		t.Error(d)
 	}
@@ -277,7 +277,7 @@ func TestNothingIsDuplicated(t *testing.T) {
 		"a heartbeat whose silence is no news": {beat, []Have{with(template, func(h *Have) { h.Missing = "missing" })}, ""},
 		"another controller's heartbeat":       {beat, []Have{with(template, func(h *Have) { h.Dimensions = []Dimension{{"Controller", "x"}} })}, ""},
 	} {
-		if got := NewIndex(c.have, Facts{}).Elsewhere(c.want, places); got != c.by {
+		if got := NewIndex(c.have, Facts{}).CoveredBy(c.want, places); got != c.by {
 			t.Errorf("%s: %q, want %q", name, got, c.by)
 		}
 	}

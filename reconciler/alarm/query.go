@@ -39,7 +39,7 @@ func ParseQuery(text string) (Query, bool) {
 	return q, p.fine && len(p.tokens) == 0
 }
 
-// Reads tells whether the query reads the series. A dimension with an empty value stands for any value: one that WHERE
+// Reads reports whether the query reads the series. A dimension with an empty value stands for any value: one that WHERE
 // compares is then not read for sure.
 func (q Query) Reads(s Series) bool {
 	if q.Limited || q.Namespace != s.Namespace || q.Metric != s.Metric {

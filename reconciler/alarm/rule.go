@@ -25,8 +25,8 @@ type ruleReader struct {
 	names        bool // the rule names the raised alarm
 }
 
-// follows tells whether a composite alarm with the rule is in ALARM whenever the alarm with the name is. unsure: it
-// depends on other alarms, or the rule cannot be read. mentioned tells whether the rule has to do with it at all.
+// follows reports whether a composite alarm with the rule is in ALARM whenever the alarm with the name is. unsure: it
+// depends on other alarms, or the rule cannot be read. mentioned says whether the rule has to do with it at all.
 //
 // Source: CloudWatch API, PutCompositeAlarm, AlarmRule. Names may be ARNs.
 func follows(rule, name string) (t truth, mentioned bool) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 )
 
 const (
@@ -135,7 +136,7 @@ func (s Signature) evidence() string {
 // bounded keeps evidence short enough to store and show.
 func bounded(list []string) []string {
 	for i, s := range list {
-		list[i] = cut(s, 2*maxLine)
+		list[i] = mask.Cut(s, 2*maxLine)
 	}
 	return list[:min(len(list), maxEvidence)]
 }

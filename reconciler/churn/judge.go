@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 )
 
 // Judge puts one look at a service and its history together. It is total and deterministic, and recording its outcome
@@ -172,7 +173,7 @@ func (s *Stop) setImage(t fleet.Task, d *fleet.Definition, container string) {
 
 // say adds to the evidence, once and on a list of its own.
 func (s *Stop) say(text string) {
-	if text = cut(text, 2*maxLine); !slices.Contains(s.Verdict.Evidence, text) {
+	if text = mask.Cut(text, 2*maxLine); !slices.Contains(s.Verdict.Evidence, text) {
 		s.Verdict.Evidence = append(slices.Clip(s.Verdict.Evidence), text)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"taskwarden/reconciler/regex"
 )
 
 // SignatureRule is a user's own crash signature.
@@ -24,7 +26,7 @@ type Knowledge struct {
 
 type userSignature struct {
 	name  string
-	re    expression
+	re    regex.Expression
 	fatal bool
 }
 
@@ -46,7 +48,7 @@ func NewKnowledge(sidecars []string, signatures []SignatureRule) (*Knowledge, er
 		if err != nil || s.Pattern == "" {
 			return nil, fmt.Errorf("signature %q: pattern %q cannot be used: %w", s.Name, s.Pattern, orEmpty(err))
 		}
-		k.signatures = append(k.signatures, userSignature{s.Name, expressionOf(re), s.Fatal})
+		k.signatures = append(k.signatures, userSignature{s.Name, regex.Of(re), s.Fatal})
 	}
 	return k, nil
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"taskwarden/reconciler/mask"
+	"taskwarden/reconciler/regex"
 )
 
 // level is how bad a logger said its line is; none where no logger wrote it: a runtime that dies, or plain print.
@@ -31,10 +34,10 @@ type record struct {
 }
 
 // say sets the message.
-func (r *record) say(text string) { r.text, r.folded = text, fold(text) }
+func (r *record) say(text string) { r.text, r.folded = text, regex.Fold(text) }
 
 // shows tells whether the message matches.
-func (r record) shows(x expression) bool { return x.match(r.text, r.folded) }
+func (r record) shows(x regex.Expression) bool { return x.Match(r.text, r.folded) }
 
 // maxRecord bounds what is looked at of one line: headers of crashes are short.
 const maxRecord = 16 << 10
@@ -54,7 +57,7 @@ func read(lines []string) []record {
 var syslogEscape = regexp.MustCompile(`#0(11|12|15|33\[[0-9;]*m)`)
 
 func recordsOf(i int, l string) []record {
-	l = ansi.ReplaceAllString(l[:min(len(l), maxRecord)], "")
+	l = mask.WithoutColours(l[:min(len(l), maxRecord)])
 	l = strings.ToValidUTF8(l, "")
 	if strings.Contains(l, "#0") {
 		l = syslogEscape.ReplaceAllStringFunc(l, func(s string) string {

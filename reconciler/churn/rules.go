@@ -66,7 +66,7 @@ func factsOf(in Input) facts {
 // byText matches the stopped reason alone.
 func byText(cause Cause, expr, why string) func(facts) (ruling, bool) {
 	re := re(expr)
-	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.match(f.text, f.text) }
+	return func(f facts) (ruling, bool) { return ruling{cause, High, why}, re.Match(f.text, f.text) }
 }
 
 // byScheduler matches the stopped reason; where the service scheduler itself stopped the task, one word of it is enough:
@@ -75,7 +75,7 @@ func byScheduler(cause Cause, expr, word, why string) func(facts) (ruling, bool)
 	re, one := re(expr), re(word)
 	return func(f facts) (ruling, bool) {
 		own := f.code == "serviceschedulerinitiated" && !strings.Contains(f.text, "health")
-		return ruling{cause, High, why}, re.match(f.text, f.text) || own && one.MatchString(names.ReplaceAllString(f.text, ""))
+		return ruling{cause, High, why}, re.Match(f.text, f.text) || own && one.MatchString(names.ReplaceAllString(f.text, ""))
 	}
 }
 
@@ -86,7 +86,7 @@ var names = regexp.MustCompile(`\barn:\S+|\([^)]*\)|'[^']*'|"[^"]*"`)
 func byWords(cause Cause, expr, why string) func(facts) (ruling, bool) {
 	re := re(expr)
 	return func(f facts) (ruling, bool) {
-		return ruling{cause, High, why}, re.match(f.text, f.text) || f.code != "serviceschedulerinitiated" && re.match(f.reasons, f.reasons)
+		return ruling{cause, High, why}, re.Match(f.text, f.text) || f.code != "serviceschedulerinitiated" && re.Match(f.reasons, f.reasons)
 	}
 }
 

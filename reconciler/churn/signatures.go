@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"taskwarden/reconciler/mask"
+	"taskwarden/reconciler/regex"
 )
 
 // The rule base of crash signatures. Patterns are anchored at the message's beginning wherever a runtime writes the line
@@ -31,7 +34,7 @@ import (
 // What is logged after a shutdown began (SIGTERM) is a consequence and no signature, except a crash of the runtime itself.
 type pattern struct {
 	name  string
-	re    expression
+	re    regex.Expression
 	raw   bool // a runtime writes it, no logger: a levelled line is a report of it
 	least level
 	fatal func(l logText, i int) bool
@@ -94,7 +97,7 @@ var configError = re(strings.Join([]string{
 }, "|"))
 
 // settingError is a failure that speaks of settings in whatever words.
-var settingError = func() expression {
+var settingError = func() regex.Expression {
 	subject := `\b(?:config(?:uration)?|settings|environment variables?|env vars?|(?:license|api) key|command[- ]line)\b`
 	failure := `\b(?:missing|invalid|not (?:set|found|defined|provided|specified|valid|writable|readable)|unset|undefined|unknown|unexpected|required|must|failed|cannot|can't|unable|could not|couldn't|bad|errors?|malformed|unsupported|no such|does not exist)\b`
 	return re(`(?i)` + subject + `.*` + failure + `|` + failure + `.*` + subject)
@@ -140,10 +143,10 @@ func (k *Knowledge) search(lines []string, add add) {
 		return
 	}
 	for i, line := range lines {
-		plain := ansi.ReplaceAllString(line[:min(len(line), maxRecord)], "")
-		folded := fold(plain)
+		plain := mask.WithoutColours(line[:min(len(line), maxRecord)])
+		folded := regex.Fold(plain)
 		for _, u := range k.signatures {
-			if u.re.match(plain, folded) {
+			if u.re.Match(plain, folded) {
 				add(u.name, u.fatal, i)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,7 @@ type Options struct {
 	// Lease gives the span in which this process may act (package store/lease): writes wait for its beginning and end within
 	// it, or are not sent. nil: this process is alone.
 	Lease func() (from, until time.Time)
+	Wall  func() time.Time // the wall clock, which goes on while the machine is suspended; nil: time.Now
 	// Events is told of each service's newest events as they are read, newest first, from many goroutines. nil: they are
 	// dropped with the page, as whoever sweeps for ever wants it.
 	Events func(serviceARN string, events []fleet.ServiceEvent)
@@ -66,6 +68,8 @@ type Account struct {
 	ecs     *ecs.Client
 	cw      *cloudwatch.Client
 	cfn     *cloudformation.Client
+
+	noLogs atomic.Bool // CloudWatch knows no log alarms here
 
 	mu       sync.Mutex
 	logs     map[string]*cloudwatchlogs.Client // by region: a log group may live elsewhere

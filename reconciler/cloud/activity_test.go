@@ -82,7 +82,7 @@ func TestDeleteAlarmAsksWhoseItIs(t *testing.T) {
 			case "untagged":
 				tags = nil
 			}
-			if err := a.PutAlarm(t.Context(), metricSpec(name), tags); err != nil {
+			if err := a.PutAlarm(t.Context(), metricSpec(name), nil, tags); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -113,7 +113,7 @@ func TestAlarmsThatAListLacksAreAskedFor(t *testing.T) {
 		w := world(t, account.Bulk(1, 1, 1))
 		a := watching(w, Options{})
 		for i := range 3 {
-			if err := a.PutAlarm(t.Context(), metricSpec(fmt.Sprintf("a%d", i)), nil); err != nil {
+			if err := a.PutAlarm(t.Context(), metricSpec(fmt.Sprintf("a%d", i)), nil, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

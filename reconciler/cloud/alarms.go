@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -18,15 +21,46 @@ import (
 // namesPerCall is how many alarms one DescribeAlarms call takes by name (DescribeAlarms, AlarmNames).
 const namesPerCall = 100
 
-var bothTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm} // default: metric alone
+// alarmDescriber describes alarms of all types; CloudWatch's default is metric alarms alone. A name is unique over all types.
+type alarmDescriber struct{ account *Account }
 
-// Alarms lists all metric and composite alarms of the account and region, each once, in the order CloudWatch gives them.
-// Tags are read (one call each) for those that tagged picks; nil picks none. An error means that the list is not whole,
-// and there is then none: a list that lacks an alarm which the last one had, and which answers when asked for, is one.
+// DescribeAlarms implements cloudwatch.DescribeAlarmsAPIClient. Where CloudWatch does not know log alarms yet, as in a
+// partition that gets them later, there are none, and it is asked for the others. Each new list asks for them again.
+func (d alarmDescriber) DescribeAlarms(
+	ctx context.Context, in *cloudwatch.DescribeAlarmsInput, options ...func(*cloudwatch.Options),
+) (*cloudwatch.DescribeAlarmsOutput, error) {
+	a, asked := d.account, *in
+	asked.AlarmTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}
+	newList := in.NextToken == nil && len(in.AlarmNames) == 0
+	if a.noLogs.Load() && !newList {
+		return a.cw.DescribeAlarms(ctx, &asked, options...)
+	}
+	all := asked
+	all.AlarmTypes = append(all.AlarmTypes, types.AlarmTypeLogAlarm)
+	out, err := a.cw.DescribeAlarms(ctx, &all, options...)
+	refused := refusesTypes(err)
+	if err == nil || refused {
+		a.noLogs.Store(refused)
+	}
+	if refused {
+		return a.cw.DescribeAlarms(ctx, &asked, options...)
+	}
+	return out, err
+}
+
+// refusesTypes reports whether an error is about AlarmTypes.
+func refusesTypes(err error) bool {
+	f, ok := errors.AsType[*fleet.Fault](err)
+	return ok && strings.HasPrefix(f.Code, "Validation") && strings.Contains(strings.ToLower(f.Error()), "alarmtypes")
+}
+
+// Alarms lists all alarms of the account and region, of every type, each once, in the order CloudWatch gives them. Tags
+// are read (one call each) for those that tagged picks; nil picks none. An error means that the list is not whole, and
+// there is then none: a list that lacks an alarm which the last one had, and which answers when asked for, is one.
 func (a *Account) Alarms(ctx context.Context, tagged func(name string) bool) ([]alarm.Have, error) {
 	var out []alarm.Have
 	seen := map[string]bool{}
-	pages := cloudwatch.NewDescribeAlarmsPaginator(a.cw, &cloudwatch.DescribeAlarmsInput{AlarmTypes: bothTypes, MaxRecords: aws.Int32(100)})
+	pages := cloudwatch.NewDescribeAlarmsPaginator(alarmDescriber{a}, &cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(100)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -63,6 +97,9 @@ func havesOf(page *cloudwatch.DescribeAlarmsOutput) []alarm.Have {
 	for _, c := range page.CompositeAlarms {
 		out = append(out, compositeOf(c))
 	}
+	for _, l := range page.LogAlarms {
+		out = append(out, logAlarmOf(l))
+	}
 	return out
 }
 
@@ -83,8 +120,8 @@ func (a *Account) allListed(ctx context.Context, seen map[string]bool) error {
 		if err != nil {
 			return fmt.Errorf("ask for the alarms that the list lacks: %w", err)
 		}
-		if there > 0 {
-			return unlisted(part[0], len(lacking))
+		if len(there) > 0 {
+			return unlisted(there[0].Name, len(lacking))
 		}
 	}
 	a.mu.Lock()
@@ -93,13 +130,13 @@ func (a *Account) allListed(ctx context.Context, seen map[string]bool) error {
 	return nil
 }
 
-// named is how many of the names are of alarms.
-func (a *Account) named(ctx context.Context, names ...string) (int, error) {
-	out, err := call(ctx, a.cw.DescribeAlarms, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, AlarmTypes: bothTypes, MaxRecords: aws.Int32(100)})
+// named are the alarms of these names, of whatever type.
+func (a *Account) named(ctx context.Context, names ...string) ([]alarm.Have, error) {
+	out, err := call(ctx, alarmDescriber{a}.DescribeAlarms, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, MaxRecords: aws.Int32(100)})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return len(out.MetricAlarms) + len(out.CompositeAlarms), nil
+	return havesOf(out), nil
 }
 
 func unlisted(name string, of int) error {
@@ -119,11 +156,17 @@ func (a *Account) tags(ctx context.Context, arn string) (map[string]string, erro
 	return tags, nil
 }
 
-// PutAlarm makes the alarm, or overwrites all settings of the one with that name. CloudWatch takes the tags only when
-// it makes the alarm; for one that exists give none, and use TagAlarm. With tags it therefore makes sure, by asking for
-// that one name, that there is none yet: PutMetricAlarm itself would overwrite somebody's alarm that a listing which was
-// not whole had left out. One that is there gives fleet.ErrConflict, and nothing is written.
-func (a *Account) PutAlarm(ctx context.Context, spec alarm.Spec, tags map[string]string) error {
+// PutAlarm makes the alarm, or overwrites all settings of the one with that name, which was as it was read. CloudWatch takes
+// the tags only when it makes the alarm; for one that exists give none, and use TagAlarm. PutMetricAlarm has no condition,
+// so the name is asked for first. With tags there must be no alarm: a listing that was not whole may have left out
+// another one. With was there must be that alarm, unchanged: the spec keeps what people had edited when it was read, and
+// would undo what they edited since. Otherwise it gives fleet.ErrConflict, and nothing is written.
+func (a *Account) PutAlarm(ctx context.Context, spec alarm.Spec, was *alarm.Have, tags map[string]string) error {
+	if was != nil {
+		if err := a.unchanged(ctx, *was); err != nil {
+			return err
+		}
+	}
 	if len(tags) > 0 {
 		if err := a.absent(ctx, spec.Name); err != nil {
 			return err
@@ -143,10 +186,29 @@ func (a *Account) absent(ctx context.Context, name string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("make sure that there is no alarm %s yet: %w", name, err)
-	case there > 0:
+	case len(there) > 0:
 		return unlisted(name, 1)
 	}
 	return nil
+}
+
+// unchanged is nil where an alarm is configured as it was read.
+func (a *Account) unchanged(ctx context.Context, was alarm.Have) error {
+	there, err := a.named(ctx, was.Name)
+	if err != nil {
+		return fmt.Errorf("make sure that the alarm %s is as it was read: %w", was.Name, err)
+	}
+	if len(there) == 1 && reflect.DeepEqual(settled(there[0]), settled(was)) {
+		return nil
+	}
+	return &fleet.Fault{Operation: "cloudwatch:PutMetricAlarm", Action: "cloudwatch:PutMetricAlarm", Class: fleet.ErrConflict,
+		Err: fmt.Errorf("the alarm %s is not written: it was changed since it was read", was.Name)}
+}
+
+// settled is an alarm's configuration, without what changes by itself and without its tags.
+func settled(h alarm.Have) alarm.Have {
+	h.State, h.StateReason, h.StateSince, h.Evaluation, h.Tags = "", "", time.Time{}, "", nil
+	return h
 }
 
 // DeleteAlarm deletes the alarm where its owner tag, asked for at this moment, is the owner; otherwise it gives

@@ -46,7 +46,7 @@ func TestAlarmsReadBackWhatWasPut(t *testing.T) {
 		tags := map[string]string{alarm.OwnerTag: "taskwarden", alarm.SpecTag: "abc"}
 		want := []alarm.Spec{metricSpec("taskwarden/a"), querySpec("taskwarden/b")}
 		for _, spec := range want {
-			if err := a.PutAlarm(t.Context(), spec, tags); err != nil {
+			if err := a.PutAlarm(t.Context(), spec, nil, tags); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -69,7 +69,7 @@ func TestAlarmsReadBackWhatWasPut(t *testing.T) {
 		}
 		changed := want[0]
 		changed.Threshold, changed.ActionsDisabled = 2, false
-		if err := a.PutAlarm(t.Context(), changed, nil); err != nil {
+		if err := a.PutAlarm(t.Context(), changed, &have[0], nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.TagAlarm(t.Context(), have[0].ARN, map[string]string{alarm.SpecTag: "def"}); err != nil {
@@ -102,7 +102,7 @@ func TestAlarmsReadsEveryPageAndTheTagsOfOurs(t *testing.T) {
 			if i%50 == 0 {
 				name = fmt.Sprintf("taskwarden/ours-%03d", i)
 			}
-			if err := a.PutAlarm(t.Context(), metricSpec(name), nil); err != nil {
+			if err := a.PutAlarm(t.Context(), metricSpec(name), nil, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -127,7 +127,7 @@ func TestAlarmsAreWholeOrAnError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := world(t, account.Bulk(1, 1, 1))
 			a := watching(w, Options{})
-			if err := a.PutAlarm(t.Context(), metricSpec("ours"), nil); err != nil {
+			if err := a.PutAlarm(t.Context(), metricSpec("ours"), nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			w.Deny(action)

@@ -130,12 +130,12 @@ func TestPutAlarmMakesNoSecondOne(t *testing.T) {
 		a := watching(w, Options{})
 		tags := map[string]string{alarm.OwnerTag: "taskwarden"}
 		theirs := metricSpec("taskwarden/theirs")
-		if err := a.PutAlarm(t.Context(), theirs, map[string]string{alarm.OwnerTag: "another"}); err != nil {
+		if err := a.PutAlarm(t.Context(), theirs, nil, map[string]string{alarm.OwnerTag: "another"}); err != nil {
 			t.Fatal(err)
 		}
 		ours := theirs
 		ours.Threshold = theirs.Threshold + 1
-		err := a.PutAlarm(t.Context(), ours, tags)
+		err := a.PutAlarm(t.Context(), ours, nil, tags)
 		if !errors.Is(err, fleet.ErrConflict) || !strings.Contains(err.Error(), "cloudwatch:DescribeAlarms") || !strings.Contains(err.Error(), theirs.Name) {
 			t.Errorf("got %v", err)
 		}
@@ -143,7 +143,7 @@ func TestPutAlarmMakesNoSecondOne(t *testing.T) {
 		if err != nil || len(out.MetricAlarms) != 1 || aws.ToFloat64(out.MetricAlarms[0].Threshold) != theirs.Threshold {
 			t.Errorf("%v: %+v", err, out)
 		}
-		if err := a.PutAlarm(t.Context(), ours, nil); err != nil {
+		if err := a.PutAlarm(t.Context(), ours, nil, nil); err != nil {
 			t.Errorf("without tags it overwrites: %v", err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 )
 
 var errNoRegion = errors.New("no AWS region: set AWS_REGION, pass --region, or give the target a region")
@@ -29,7 +30,7 @@ func (noAnswer) Timeout() bool { return true }
 var (
 	notFoundCodes = []string{
 		"ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException", "ResourceNotFound",
-		"ResourceNotFoundException", "NotFoundException", "NotFound", "RepositoryNotFoundException",
+		"ResourceNotFoundException", "ServiceDeploymentNotFoundException", "NotFoundException", "NotFound", "RepositoryNotFoundException",
 	}
 	conflictCodes = []string{
 		"ConcurrentModificationException", "ConflictException", "OperationAbortedException", "ResourceInUseException",
@@ -62,7 +63,7 @@ type said struct {
 func (s *said) Error() string { return s.text }
 func (s *said) Unwrap() error { return s.err }
 
-// faultOf classifies the failure of a call. It is the only place that does. The texts hold AWS's words, never a request.
+// faultOf classifies the failure of a call. It is the only place that does. The texts hold AWS's words, masked, and never a request.
 func faultOf(ctx context.Context, op Operation, region string, err error) error {
 	f := &fleet.Fault{Operation: op.String(), Action: op.Action, Code: codeOf(err), Err: err}
 	if f.Code == "error" {
@@ -109,7 +110,7 @@ func ofAnswer(f *fleet.Fault, api smithy.APIError) {
 		f.Action = cmp.Or(actionIn(api.ErrorMessage()), f.Action)
 	}
 	text := api.ErrorCode()
-	if m := api.ErrorMessage(); m != "" {
+	if m := mask.Text(api.ErrorMessage()); m != "" {
 		text += ": " + m
 	}
 	if slices.Contains(credentialCodes, api.ErrorCode()) {

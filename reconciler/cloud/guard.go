@@ -70,7 +70,7 @@ func (c *guardedCall) gate(ctx context.Context, in middleware.InitializeInput, n
 	out middleware.InitializeOutput, md middleware.Metadata, err error,
 ) {
 	switch {
-	case !c.known || !c.allow[c.op.Class]:
+	case !c.known || !c.allow[c.op.Class] && !(c.op.Class == Remediate && ordered(ctx)):
 		err = &Refused{c.op, c.known}
 	case c.region == "":
 		err = errNoRegion

@@ -38,9 +38,10 @@ func all(ctx context.Context, a *Account) map[string]error {
 	_, errs["NewestRevisions"] = a.NewestRevisions(ctx, "service-00000")
 	_, errs["Register"] = a.Register(ctx, []byte(`{"family":"other","containerDefinitions":[{"name":"app","image":"app:2"}]}`))
 	errs["Deploy"] = a.Deploy(ctx, "prod-000", "service-00000", "service-00000:1")
+	errs["StopDeployment"] = a.StopDeployment(ctx, "arn:aws:ecs:us-east-1:111122223333:service-deployment/prod-000/service-00000/1")
 	_, errs["Stack"] = a.Stack(ctx, "arn:aws:ecs:us-east-1:111122223333:service/prod-000/service-00000")
 	_, errs["ImageDigest"] = a.ImageDigest(ctx, fleet.PrivateImage{Account: "111122223333", Region: "us-east-1", Repository: "app", Tag: "1"}, "")
-	errs["PutAlarm"] = a.PutAlarm(ctx, spec, map[string]string{alarm.OwnerTag: "k"})
+	errs["PutAlarm"] = a.PutAlarm(ctx, spec, nil, map[string]string{alarm.OwnerTag: "k"})
 	_, errs["Alarms"] = a.Alarms(ctx, func(string) bool { return true })
 	errs["TagAlarm"] = a.TagAlarm(ctx, "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", map[string]string{"k": "v"})
 	errs["DeleteAlarm"] = a.DeleteAlarm(ctx, "n", "arn:aws:cloudwatch:us-east-1:111122223333:alarm:n", "k")
@@ -60,9 +61,12 @@ func TestTheTableIsWhatIsCalled(t *testing.T) {
 		s.Images = []account.Image{{Name: "111122223333.dkr.ecr.us-east-1.amazonaws.com/app:1", Digest: "sha256:aa"}}
 		w := world(t, s)
 		for name, err := range all(t.Context(), watching(w, Options{RoleARN: role})) {
-			if err != nil {
+			if missing := name == "StopDeployment" && errors.Is(err, fleet.ErrNotFound); err != nil && !missing {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+		if id, err := CallerAccount(t.Context(), baseConfig(w.Transport())); err != nil || id != "111122223333" {
+			t.Errorf("the ambient account is %q, %v", id, err)
 		}
 		var want []string
 		for _, o := range Operations() {
@@ -107,6 +111,28 @@ func TestOffMeansOff(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What an approver ordered is sent although the mode is off; it opens no other class.
+func TestWhatAnApproverOrderedIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := world(t, account.Bulk(1, 1, 1))
+		a := watching(w, Options{Allow: map[Class]bool{Read: true}})
+		for name, err := range all(a.Ordered(t.Context()), a) {
+			r, refused := errors.AsType[*Refused](err)
+			if refused && r.Operation.Class == Remediate {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, c := range w.Calls() {
+			if op, _ := operationOf(c.Service, c.Op); op.Class != Read && op.Class != Remediate && op.Class != Access {
+				t.Errorf("%s was sent", op)
+			}
+		}
+		if n := count(w, "UpdateService"); n != 1 {
+			t.Errorf("%d UpdateService", n)
+		}
+	})
 }
 
 func TestNothingIsAllowedByDefault(t *testing.T) {

@@ -57,22 +57,33 @@ func (c *guardedCall) within(ctx context.Context) (context.Context, context.Canc
 		return ctx, func() {}, nil
 	}
 	_, until := c.account.o.Lease()
-	if time.Until(until) < leastCall {
+	if c.account.remains(until) < leastCall {
 		return nil, nil, &OutsideLease{Operation: c.op}
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, until, &OutsideLease{c.op, true})
 	return ctx, cancel, nil
 }
 
-// last looks at the lease once more when all that remains is to send: a process that was stopped, by a signal or its
-// machine, after the look before wakes up here. The monotonic clock went on meanwhile.
+// last looks at the lease once more when all that remains is to send: a process that was stopped, by a signal or with its
+// machine, after the look before wakes up here.
 func (c *guardedCall) last(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 	out middleware.DeserializeOutput, md middleware.Metadata, err error,
 ) {
-	if _, until := c.account.o.Lease(); !time.Now().Before(until) {
+	if _, until := c.account.o.Lease(); c.account.remains(until) <= 0 {
 		return out, md, &OutsideLease{Operation: c.op}
 	}
 	return next.HandleDeserialize(ctx, in)
+}
+
+// remains is how much of a lease is left by the clock that says less. While a process is stopped the monotonic clock goes on;
+// while the whole machine is suspended it stands still on Linux, and only the wall clock shows the time. A wall clock that is
+// set forward ends the lease too soon, which the next renewal mends; one that is set back changes nothing.
+func (a *Account) remains(until time.Time) time.Duration {
+	wall := time.Now
+	if a.o.Wall != nil {
+		wall = a.o.Wall
+	}
+	return min(time.Until(until), until.Round(0).Sub(wall().Round(0)))
 }
 
 func (c *guardedCall) leased() bool { return c.account.o.Lease != nil && c.op.Class.writes() }

@@ -8,19 +8,27 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // idlePerHost connections stay open: four buckets of ECS with 8 calls in flight each go to one host.
 const idlePerHost = 32
 
+// program is how requests name this program (CONTRACT section 1).
+const program = "taskwarden"
+
 // Load reads the AWS configuration as the AWS CLI does: environment, profile files, container and instance roles,
-// AWS_ENDPOINT_URL and AWS_CA_BUNDLE. Empty arguments leave the choice to those.
-func Load(ctx context.Context, region, profile string) (aws.Config, error) {
+// AWS_ENDPOINT_URL and AWS_CA_BUNDLE. An empty region or profile leaves the choice to those. Every client that is made from
+// the configuration names the program and its version in the User-Agent of each request, so that CloudTrail shows whose
+// calls they are. The clients that get the credentials are among them.
+func Load(ctx context.Context, version, region, profile string) (aws.Config, error) {
 	// A plain *http.Client would make AWS_CA_BUNDLE an error.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost })
-	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	named := awsmiddleware.AddUserAgentKeyValue(program, version)
+	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(client), config.WithAPIOptions([]func(*middleware.Stack) error{named})}
 	if region != "" {
 		opts = append(opts, config.WithRegion(region))
 	}

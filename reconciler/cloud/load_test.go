@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"taskwarden/test/account"
@@ -30,7 +32,7 @@ func TestLoadReadsTheSDKsEnvironment(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	for _, region := range []string{"", "eu-west-1"} {
-		cfg, err := Load(t.Context(), region, "")
+		cfg, err := Load(t.Context(), "dev", region, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,8 +52,46 @@ func TestLoadReadsTheSDKsEnvironment(t *testing.T) {
 			t.Errorf("%+v", last)
 		}
 	}
-	if _, err := Load(t.Context(), "", "no-such-profile"); err == nil || !strings.Contains(err.Error(), "no-such-profile") {
+	if _, err := Load(t.Context(), "dev", "", "no-such-profile"); err == nil || !strings.Contains(err.Error(), "no-such-profile") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Each call of the table names the program, that to STS too. What cannot stand in a header's token becomes a hyphen.
+func TestEveryCallNamesTheProgram(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL": "http://account.invalid", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	for version, want := range map[string]string{
+		"dev": "taskwarden/dev", "v1.2.3": "taskwarden/v1.2.3", "v1.2.3-4-gabc-dirty": "taskwarden/v1.2.3-4-gabc-dirty",
+		"v0.0.0-20261201083344-31f1f26+dirty": "taskwarden/v0.0.0-20261201083344-31f1f26+dirty",
+		"feature/x\r\nHost: y":                "taskwarden/feature-x--Host--y",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := world(t, account.Bulk(1, 1, 1))
+			cfg, err := Load(t.Context(), version, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.HTTPClient = w.Transport()
+			all(t.Context(), New(cfg, Options{Allow: everything(), Budgets: NewBudgets(1), RoleARN: role}))
+			services := map[string]bool{}
+			for _, c := range w.Calls() {
+				services[c.Service] = true
+				if !slices.Contains(strings.Fields(c.UserAgent), want) {
+					t.Errorf("%s: %q lacks %q", c.Action(), c.UserAgent, want)
+				}
+			}
+			for _, o := range Operations() {
+				if !services[o.Service] {
+					t.Errorf("no call to %s was seen", o.Service)
+				}
+			}
+		})
 	}
 }
 

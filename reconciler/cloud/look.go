@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"golang.org/x/sync/errgroup"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -41,13 +41,15 @@ func (a *Account) look(ctx context.Context, ref clusterRef, n *names) fleet.Clus
 	out := fleet.Cluster{ARN: ref.arn, Name: ref.name, Seen: fleet.Seen{At: time.Now()}}
 	l := look{a, ref, n, a.knownIn(ref.name)}
 	var (
-		group               errgroup.Group
+		group               = contain.NewGroup(0)
 		ofServices, ofTasks error
 		listed              map[string]bool
 	)
-	group.Go(func() error { out.Services, listed, ofServices = l.services(ctx); return nil })
-	group.Go(func() error { out.Tasks, ofTasks = l.tasks(ctx); return nil })
-	_ = group.Wait()
+	group.Go(contain.Look, "services of "+ref.name, func() (err error) { out.Services, listed, err = l.services(ctx); return err },
+		func(err error) { ofServices = err })
+	group.Go(contain.Look, "tasks of "+ref.name, func() (err error) { out.Tasks, err = l.tasks(ctx); return err },
+		func(err error) { ofTasks = err })
+	_ = group.Wait()                               // ofServices and ofTasks have the errors
 	if vanished(ofServices) && vanished(ofTasks) { // one alone contradicts the other: nothing can be concluded
 		return fleet.Cluster{ARN: ref.arn, Name: ref.name, Seen: fleet.Seen{At: out.Seen.At, Complete: true}}
 	}
@@ -89,7 +91,7 @@ func (l look) services(ctx context.Context) ([]fleet.Service, map[string]bool, e
 			return out, listed, cmp.Or(fmt.Errorf("list services of %s: %w", l.cluster.name, plain(err)), ofRest)
 		}
 		for _, arn := range page.ServiceArns {
-			if name := fleet.NameOf(arn); l.account.o.Scope.Service(name) {
+			if name := fleet.NameOf(arn); l.account.o.Scope.Watches(l.cluster.name, name) {
 				listed[name] = true
 				describe.add(arn)
 			}
@@ -136,7 +138,7 @@ func (l look) tasks(ctx context.Context) ([]fleet.Task, error) {
 				lacking = append(lacking, t.ID())
 			}
 			watched := &t
-			if name := t.ServiceName(); name == "" || !l.account.o.Scope.Service(name) {
+			if name := t.ServiceName(); name == "" || !l.account.o.Scope.Watches(l.cluster.name, name) {
 				watched = nil
 			}
 			if t.Stopped() {

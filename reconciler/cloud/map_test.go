@@ -121,6 +121,7 @@ func TestDefinitionMapping(t *testing.T) {
 		PortMappings:     []types.PortMapping{{ContainerPort: aws.Int32(8080)}, {}},
 		Environment: []types.KeyValuePair{
 			{Name: aws.String("OTEL_TRACES_SAMPLER"), Value: aws.String("xray")}, {Name: aws.String("PASSWORD"), Value: aws.String("hunter2")},
+			{Name: aws.String("OTEL_EXPORTER_OTLP_ENDPOINT"), Value: aws.String("http://u:hunter2@host:4317")},
 		},
 		Secrets:          []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: aws.String("arn:secret")}},
 		EnvironmentFiles: []types.EnvironmentFile{{}, {}}, EntryPoint: []string{"sh", "-c", "PASSWORD=hunter2 app"},
@@ -134,7 +135,8 @@ func TestDefinitionMapping(t *testing.T) {
 		Containers: []fleet.ContainerDefinition{{
 			Name: "app", Image: "im", Essential: true, Restart: true, RestartPeriod: 60, HealthCheck: true, Memory: 512, MemoryReservation: 256, LogDriver: "awslogs",
 			LogOptions: map[string]string{"awslogs-group": "g", "awslogs-region": "r"}, DependsOn: []fleet.Dependency{{Container: "init", Condition: "SUCCESS"}},
-			Ports: []int{8080}, Env: []fleet.EnvVar{{Name: "OTEL_TRACES_SAMPLER", Value: "xray", Kept: true}, {Name: "PASSWORD"}},
+			Ports: []int{8080}, Env: []fleet.EnvVar{{Name: "OTEL_TRACES_SAMPLER", Value: "xray", Kept: true}, {Name: "PASSWORD"},
+				{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: "http://***@host:4317", Kept: true, Masked: true}},
 			Secrets: []string{"TOKEN"}, EnvFiles: 2, Command: true,
 		}},
 	}
@@ -142,7 +144,7 @@ func TestDefinitionMapping(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	kept := want
-	kept.Containers[0].Env = kept.Containers[0].Env[:1] // the other one has no value to map
+	kept.Containers[0].Env = kept.Containers[0].Env[2:] // the others lack a value, or stars in it
 	kept.Partial, kept.Containers[0].Unseen = true, map[string]string{"image": "of templates alone"}
 	whole(t, reflect.ValueOf(kept), "Definition")
 	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "hunter2") {

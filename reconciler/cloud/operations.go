@@ -36,11 +36,12 @@ type Bucket struct {
 
 // Operations is the table. A test holds it against the calls that the SDK clients receive.
 //
-// PutMetricData, RegisterTaskDefinition and UpdateService have no client token: a repeat is a second datum, revision or
-// deployment, so the SDK must not retry them.
+// PutMetricData, RegisterTaskDefinition, UpdateService and StopServiceDeployment have no client token: a repeat is a second
+// datum, revision, deployment or end of one, so the SDK must not retry them.
 func Operations() []Operation {
 	return []Operation{
 		{"sts", "AssumeRole", "sts:AssumeRole", "sts", Access, true},
+		{"sts", "GetCallerIdentity", "sts:GetCallerIdentity", "sts", Access, true},
 		{"ecs", "ListClusters", "ecs:ListClusters", "ecs-cluster-read", Read, true},
 		{"ecs", "DescribeClusters", "ecs:DescribeClusters", "ecs-cluster-read", Read, true},
 		{"ecs", "ListServices", "ecs:ListServices", "ecs-service-read", Read, true},
@@ -54,6 +55,7 @@ func Operations() []Operation {
 		{"ecs", "DescribeServiceRevisions", "ecs:DescribeServiceRevisions", "ecs-revision-read", Read, true},
 		{"ecs", "RegisterTaskDefinition", "ecs:RegisterTaskDefinition", "ecs-definition-write", Remediate, false},
 		{"ecs", "UpdateService", "ecs:UpdateService", "ecs-service-write", Remediate, false},
+		{"ecs", "StopServiceDeployment", "ecs:StopServiceDeployment", "ecs-deployment-write", Remediate, false},
 		{"cloudformation", "DescribeStackResources", "cloudformation:DescribeStackResources", "stacks-read", Read, true},
 		{"ecr", "BatchGetImage", "ecr:BatchGetImage", "images-read", Read, true},
 		{"logs", "DescribeLogStreams", "logs:DescribeLogStreams", "logs-describe", Evidence, true},
@@ -74,7 +76,7 @@ func Operations() []Operation {
 // a category share one bucket, and consoles, deploy tools and ECS's own scheduler drain it too. The others are rates of
 // ours, well inside the quotas of CloudWatch (PutMetricAlarm and DeleteAlarms 3/s each, DescribeAlarms 9/s which ECS
 // itself uses to watch deployment alarms, ListTagsForResource 10/s, TagResource 20/s, ListMetrics 25/s, PutMetricData and
-// GetMetricData 500/s), of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of SNS
+// GetMetricData 500/s), of StopServiceDeployment, whose bucket is not published, of CloudWatch Logs (GetLogEvents 10/s in the slowest regions, DescribeLogStreams 25/s), of SNS
 // (GetTopicAttributes 30/s), of ECR (BatchGetImage 2,000/s, which every pull needs), of CloudFormation, whose rates are not
 // published and which deployments need, and of STS.
 func Buckets() []Bucket {
@@ -87,6 +89,7 @@ func Buckets() []Bucket {
 		{"ecs-revision-read", 50, 20, true},
 		{"ecs-definition-write", 20, 1, true},
 		{"ecs-service-write", 50, 5, true},
+		{"ecs-deployment-write", 5, 1, false},
 		{"logs-describe", 10, 10, false},
 		{"logs-get", 5, 5, false},
 		{"alarms-read", 2, 2, false},

@@ -58,6 +58,28 @@ func (a *Account) Deploy(ctx context.Context, cluster, service, definition strin
 	return nil
 }
 
+// StopDeployment has ECS roll back a service deployment that is under way, to the service revision before it
+// (StopServiceDeployment with stopType ROLLBACK: AWS accepts no other). The call has no client token and is never repeated here.
+func (a *Account) StopDeployment(ctx context.Context, arn string) error {
+	_, err := call(ctx, a.ecs.StopServiceDeployment, &ecs.StopServiceDeploymentInput{
+		ServiceDeploymentArn: &arn, StopType: types.StopServiceDeploymentStopTypeRollback,
+	})
+	if err != nil {
+		return fmt.Errorf("stop service deployment %s: %w", fleet.NameOf(arn), err)
+	}
+	return nil
+}
+
+// Ordered marks the calls made with the context as ordered by an approver: those of the class Remediate are sent although
+// the mode does not allow the class.
+func (a *Account) Ordered(ctx context.Context) context.Context {
+	return context.WithValue(ctx, orderedKey{}, true)
+}
+
+type orderedKey struct{}
+
+func ordered(ctx context.Context) bool { is, _ := ctx.Value(orderedKey{}).(bool); return is }
+
 // familyPage is how many of a family's newest revisions are looked at for a tag: one page, since what is looked for was
 // registered minutes ago.
 const familyPage = 20

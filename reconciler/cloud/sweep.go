@@ -12,8 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"golang.org/x/sync/errgroup"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -30,7 +30,7 @@ type clusterRef struct {
 // Sweep looks at every service and task of the scope with as few calls as AWS's pages and batches allow. visit gets
 // each cluster as soon as it was read, one at a time; a cluster that failed comes with what was read and is not
 // complete, and never stops the others. A task with no watched service is left out. Containers of stopped tasks are
-// shared between sweeps and must not be changed.
+// shared between sweeps and must not be changed. A panic in a look, or in visit, leaves its cluster and the sweep incomplete.
 //
 // Where the clusters cannot be listed, the sweep is not complete, and those of the last complete listing are still
 // looked at, unless there are no credentials; a cluster that a listing lacks is gone only when it does not answer either. Where listing is merely denied and the scope names its clusters without
@@ -42,29 +42,29 @@ func (a *Account) Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sw
 	out := fleet.Sweep{Err: err, Clusters: make([]string, 0, len(refs))}
 	var (
 		mu      sync.Mutex
-		group   errgroup.Group
+		group   = contain.NewGroup(clustersAtOnce)
 		seen    = newNames()
 		there   []clusterRef
 		lacking []string
 	)
-	group.SetLimit(clustersAtOnce)
 	for n, ref := range slices.Concat(refs, unlisted) {
-		group.Go(func() error {
-			c := a.look(ctx, ref, seen)
+		var c fleet.Cluster
+		began := time.Now()
+		group.Go(contain.Look, ref.name, func() error { c = a.look(ctx, ref, seen); return nil }, func(panicked error) {
+			if panicked != nil {
+				c = unreadCluster(ref, began, panicked)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if n >= len(refs) {
 				if departed(c) {
-					return nil
+					return
 				}
 				lacking = append(lacking, ref.name)
 			}
 			there = append(there, ref)
-			if out.Err == nil {
-				out.Err = c.Err
-			}
-			visit(c)
-			return nil
+			ofVisit := contained(visit, c)
+			out.Err = cmp.Or(out.Err, c.Err, ofVisit)
 		})
 	}
 	_ = group.Wait() // no function returns an error: each cluster carries its own
@@ -81,6 +81,22 @@ func (a *Account) Sweep(ctx context.Context, visit func(fleet.Cluster)) fleet.Sw
 	out.Seen = fleet.Seen{At: began, Complete: out.Err == nil}
 	out.Calls, out.Took, out.Floor = calls.total(), time.Since(began), calls.floor(a.budgets)
 	return out
+}
+
+// unreadCluster is a cluster of which nothing was read: neither healthy nor gone.
+func unreadCluster(ref clusterRef, at time.Time, err error) fleet.Cluster {
+	return fleet.Cluster{ARN: ref.arn, Name: ref.name, Seen: fleet.Seen{At: at}, Err: err}
+}
+
+// contained visits c. After a panic it visits c once more as a cluster that could not be read, so that what was known of it
+// before is marked stale.
+func contained(visit func(fleet.Cluster), c fleet.Cluster) error {
+	err := contain.Do(contain.Intake, c.Name, func() error { visit(c); return nil })
+	if err != nil {
+		// A second panic adds nothing: the first one made the sweep incomplete.
+		_ = contain.Do(contain.Intake, c.Name, func() error { visit(unreadCluster(clusterRef{c.Name, c.ARN}, c.Seen.At, err)); return nil })
+	}
+	return err
 }
 
 // listClusters names the clusters to look at, also beside an error, and those that a whole listing lacks and that were

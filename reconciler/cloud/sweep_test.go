@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 	"taskwarden/test/account"
 	"taskwarden/test/account/wire"
@@ -394,5 +396,46 @@ func TestAnEntryListedTwiceIsReadOnce(t *testing.T) {
 		if s := sweep(t.Context(), a); !s.Complete || s.tasks() != 1 {
 			t.Errorf("%d tasks, %v", s.tasks(), s.Err)
 		}
+	}
+}
+
+// A panic while one cluster is read, or while it is taken in, leaves the process and the other cluster alone: the sweep comes back,
+// is not complete, names the cluster, and hands it on as one that could not be read.
+func TestAPanicLeavesOneClusterUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(contain.Report(func(*contain.Panic) {}))
+		w := world(t, account.Bulk(2, 20, 40))
+		for name, plant := range map[string]struct {
+			visit  func(fleet.Cluster)
+			events func(string, []fleet.ServiceEvent)
+		}{
+			"in the look":    {events: func(arn string, _ []fleet.ServiceEvent) { explodeIn(strings.Split(fleet.ResourceOf(arn), "/")[1]) }},
+			"in the visitor": {visit: func(c fleet.Cluster) { explodeIn(c.Name) }},
+		} {
+			a := watching(w, Options{Events: plant.events})
+			visited := map[string]fleet.Cluster{}
+			s := a.Sweep(t.Context(), func(c fleet.Cluster) {
+				if plant.visit != nil && c.Err == nil {
+					plant.visit(c)
+				}
+				visited[c.Name] = c
+			})
+			bad, good := visited["prod-000"], visited["prod-001"]
+			if s.Complete || contain.In(s.Err) == nil || !strings.Contains(s.Err.Error(), "prod-000") || len(s.Clusters) != 2 {
+				t.Errorf("%s: the sweep is complete: %t, lists %v, error %v", name, s.Complete, s.Clusters, s.Err)
+			}
+			if bad.Name == "" || bad.Seen.Complete || contain.In(bad.Err) == nil {
+				t.Errorf("%s: the cluster was handed on as %+v", name, bad)
+			}
+			if !good.Seen.Complete || good.Err != nil || len(good.Services) == 0 || len(good.Tasks) == 0 {
+				t.Errorf("%s: the other cluster: %v, %d services, %d tasks", name, good.Err, len(good.Services), len(good.Tasks))
+			}
+		}
+	})
+}
+
+func explodeIn(cluster string) {
+	if cluster == "prod-000" {
+		panic("one bad object")
 	}
 }

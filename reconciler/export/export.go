@@ -61,10 +61,10 @@ func Newest(all []rollout.Rollout) (rollout.Rollout, bool) {
 var partial = []rollout.Reason{rollout.ReasonSecrets, rollout.ReasonEnvFile, rollout.ReasonDuplicate, rollout.ReasonPair, rollout.ReasonUnseen}
 
 // Render writes a rollout's plan in a format. alike are the other services that need the same change of the same owner
-// (rollout.Alike). An error is of class fleet.ErrConflict: the plan holds no change that could be exported as a whole.
+// (rollout.Alike). An error is of class rollout.ErrConflict: the plan holds no change that could be exported as a whole.
 func Render(r rollout.Rollout, alike []fleet.Key, f Format) ([]byte, error) {
 	if len(r.Plan.Set) == 0 || r.Outcome == rollout.Refused && slices.Contains(partial, r.Reason) {
-		return nil, fmt.Errorf("export rollout %s of %s: %s: %s; remedy: %s: %w", r.ID, r.Key(), state(r), r.Message, r.Remedy, fleet.ErrConflict)
+		return nil, rollout.Conflict(r.Remedy, "export rollout %s of %s: %s: %s", r.ID, r.Key(), state(r), r.Message)
 	}
 	s := sheetOf(r, alike)
 	switch f {

@@ -286,7 +286,7 @@ func TestAPartOfAChangeIsNotExported(t *testing.T) {
 	for _, reason := range partial {
 		r := planned(rollout.Owner{})
 		r.Outcome, r.Reason, r.Message, r.Remedy = rollout.Refused, reason, "it arrives from a secret", "change the secret"
-		if _, err := Render(r, nil, JSON); !errors.Is(err, fleet.ErrConflict) || !strings.Contains(err.Error(), "change the secret") {
+		if _, err := Render(r, nil, JSON); !errors.Is(err, rollout.ErrConflict) || !strings.Contains(err.Error(), "change the secret") {
 			t.Errorf("%s: %v", reason, err)
 		}
 	}
@@ -297,7 +297,7 @@ func TestAPartOfAChangeIsNotExported(t *testing.T) {
 			t.Errorf("%s: %v", reason, err)
 		}
 	}
-	if _, err := Render(rollout.Rollout{}, nil, JSON); !errors.Is(err, fleet.ErrConflict) {
+	if _, err := Render(rollout.Rollout{}, nil, JSON); !errors.Is(err, rollout.ErrConflict) {
 		t.Errorf("nothing planned: %v", err)
 	}
 }

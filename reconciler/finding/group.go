@@ -92,6 +92,14 @@ func CauseIDs(findings []Finding) []string {
 		crashes[placeOf(f)][f.Cause.Signature] = true
 	}
 	out := make([]string, len(findings))
+	hashed := map[string]string{} // most findings share their cause
+	causeID := func(parts ...string) string {
+		text := strings.Join(parts, "\x00")
+		if hashed[text] == "" {
+			hashed[text] = causeID(text)
+		}
+		return hashed[text]
+	}
 	for i, f := range findings {
 		switch {
 		case f.Cause != nil && f.Cause.Container != "":
@@ -109,8 +117,8 @@ func CauseIDs(findings []Finding) []string {
 	return out
 }
 
-func causeID(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+func causeID(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:6])
 }
 

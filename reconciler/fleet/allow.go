@@ -3,14 +3,20 @@ package fleet
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"net/url"
+	"maps"
 	"slices"
 	"strings"
+
+	"taskwarden/reconciler/mask"
 )
 
-// AllowList says which environment variables' values may be kept. All others keep their names only: values in a task
-// definition are readable to many, and are still nobody's to spread.
-type AllowList struct{ names []string }
+// AllowList says which environment variables' values may be kept. All others keep their names only: many people may read a task
+// definition, and that is no reason to spread its values.
+type AllowList struct {
+	names []string
+	// given are the values that policies name for a variable. The operator wrote them, so they are kept as they are.
+	given map[string][]string
+}
 
 // builtin holds the settings of OpenTelemetry and Application Signals that are judged and that carry no credentials.
 // OTEL_EXPORTER_OTLP_HEADERS and its like carry API keys and stay out; of OTEL_RESOURCE_ATTRIBUTES only what names a service is kept.
@@ -42,24 +48,53 @@ var builtin = []string{
 func NewAllowList(more ...string) AllowList {
 	names := append(slices.Clone(builtin), more...)
 	slices.Sort(names)
-	return AllowList{slices.Compact(names)}
+	return AllowList{names: slices.Compact(names)}
 }
 
-// Hash names the list: definitions reduced under another list are fetched again.
+// With is the list with values that a policy names for a variable: it compares with them.
+func (a AllowList) With(name string, values ...string) AllowList {
+	out := NewAllowList(append(slices.Clone(a.names), name)...)
+	out.given = maps.Clone(a.given)
+	if out.given == nil {
+		out.given = map[string][]string{}
+	}
+	all := append(slices.Clone(out.given[name]), values...)
+	slices.Sort(all)
+	out.given[name] = slices.Compact(all)
+	return out
+}
+
+// masked names the rules of the mask in Hash. A release that masks more counts it up, so that values which an earlier one kept are
+// read again.
+const masked = "mask 2"
+
+// Hash names the list and the mask: definitions reduced under others are fetched again.
 func (a AllowList) Hash() string {
-	sum := sha256.Sum256([]byte(strings.Join(a.names, "\n")))
+	parts := append([]string{masked}, a.names...)
+	for _, name := range slices.Sorted(maps.Keys(a.given)) {
+		parts = append(append(parts, "="+name), a.given[name]...)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:4])
 }
 
-// Reduce keeps the value if the variable is on the list, without a password in a URL.
+// Reduce keeps the value if the variable is on the list, without credentials. A value that the mask cannot read is not kept. Every
+// value of an environment variable that taskwarden keeps comes from here.
 func (a AllowList) Reduce(name, value string) EnvVar {
 	if _, ok := slices.BinarySearch(a.names, name); !ok {
 		return EnvVar{Name: name}
 	}
+	if slices.Contains(a.given[name], value) {
+		return EnvVar{Name: name, Value: value, Kept: true}
+	}
+	if mask.Secret(name) {
+		return EnvVar{Name: name, Masked: true}
+	}
 	if name == "OTEL_RESOURCE_ATTRIBUTES" {
 		value = namingAttributes(value)
 	}
-	return EnvVar{Name: name, Value: withoutUser(value), Kept: true}
+	kept, ok := mask.Value(value)
+	return EnvVar{Name: name, Value: kept, Kept: ok, Masked: kept != value}
 }
 
 // naming are the resource attributes that name a service's metrics; anything else in the list may be private.
@@ -73,16 +108,4 @@ func namingAttributes(value string) string {
 		}
 	}
 	return strings.Join(kept, ",")
-}
-
-func withoutUser(value string) string {
-	if !strings.Contains(value, "@") {
-		return value
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.User == nil {
-		return value
-	}
-	u.User = nil
-	return u.String()
 }

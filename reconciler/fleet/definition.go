@@ -1,6 +1,15 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"taskwarden/reconciler/mask"
+)
+
+// RevisionActive is the status of a task definition revision that ECS deploys. INACTIVE ones (deregistered) and those in
+// DELETE_IN_PROGRESS are described, run on where they run, and are not deployed any more.
+const RevisionActive = "ACTIVE"
 
 // Definition is a task definition revision reduced to what is judged. A revision never changes, so one fetched once is
 // kept for ever (under the hash of the AllowList it was reduced with).
@@ -45,11 +54,23 @@ type Dependency struct {
 	Condition string // START, COMPLETE, SUCCESS, HEALTHY
 }
 
-// EnvVar is one inline environment variable. Value is kept only where the AllowList names the variable.
+// EnvVar is one inline environment variable. Value is kept only where the AllowList names the variable, and without credentials.
 type EnvVar struct {
 	Name  string
 	Value string
 	Kept  bool // false: the value was dropped, and its being empty means nothing
+	// Masked: the AllowList names the variable, and the mask took something out of the value, or all of it where Kept is false. A masked
+	// value is for show: it is none that a policy names, and two that look the same may differ.
+	Masked bool `json:",omitempty"`
+}
+
+// Shown is the value as it may be shown: stars where nothing of it was fit to be kept. ok is false where the value was dropped because
+// the variable is not on the list.
+func (e EnvVar) Shown() (value string, ok bool) {
+	if e.Masked && !e.Kept {
+		return mask.Stars, true
+	}
+	return e.Value, e.Kept
 }
 
 // Container is the container definition of that name, or false: injected containers have none.
@@ -60,6 +81,22 @@ func (d Definition) Container(name string) (ContainerDefinition, bool) {
 		}
 	}
 	return ContainerDefinition{}, false
+}
+
+// LogGroups are the log groups that the containers write to; nil where that is not known, since some write through another
+// driver.
+func (d Definition) LogGroups() []string {
+	out := []string{}
+	for _, c := range d.Containers {
+		switch group := c.LogOptions["awslogs-group"]; {
+		case c.LogDriver == "":
+		case c.LogDriver != "awslogs" || group == "":
+			return nil
+		case !slices.Contains(out, group):
+			out = append(out, group)
+		}
+	}
+	return out
 }
 
 // RestartAfter is how long the container must have run to be restarted: restartAttemptPeriod, 60 to 1800 seconds, 300 where

@@ -33,7 +33,7 @@ func TestParseDefinition(t *testing.T) {
 				Name: "app", Image: "shop:1", Essential: true, HealthCheck: true, Memory: 512, MemoryReservation: 256,
 				LogDriver: "awslogs", LogOptions: map[string]string{"awslogs-group": "g"},
 				DependsOn: []Dependency{{"init", "SUCCESS"}}, Ports: []int{8080},
-				Env:     []EnvVar{{"OTEL_TRACES_SAMPLER", "xray", true}, {"PASSWORD", "", false}},
+				Env:     []EnvVar{{Name: "OTEL_TRACES_SAMPLER", Value: "xray", Kept: true}, {Name: "PASSWORD"}},
 				Secrets: []string{"TOKEN"}, EnvFiles: 1, Command: true,
 			},
 			{Name: "agent", Image: "a", Restart: true, RestartPeriod: 120},

@@ -131,7 +131,7 @@ func TestDiff(t *testing.T) {
 		{"a variable twice", strings.Replace(base, `{"name":"A","value":"secret"}`, `{"name":"A","value":"secret"},{"name":"A","value":"secret"}`, 1), []Difference{
 			{"containerDefinitions[a].environment[A]", Added, "a", "A"},
 		}},
-		{"deep in an unknown field", strings.Replace(base, `{"k":1}`, `{"k":2,"l":0}`, 1), []Difference{
+		{"deep in an unknown field", strings.Replace(base, `{"k":1}`, `{"k":2,"l":7,"m":0}`, 1), []Difference{
 			{"containerDefinitions[a].novel.deep[1].k", Changed, "a", ""},
 			{"containerDefinitions[a].novel.deep[1].l", Added, "a", ""},
 		}},

@@ -32,6 +32,7 @@ type Setting struct {
 	Value     string // where State is Set
 	Why       string // where State is Unseen
 	Ambiguous bool   // set more than once: which one the process gets is not documented
+	Masked    bool   // Value lacks what the mask took out, or State is Unseen because it took out all
 }
 
 // Read is the variable of that name in c. An inline value wins over environment files (ECS developer guide,
@@ -42,9 +43,12 @@ func Read(c fleet.ContainerDefinition, name string) Setting {
 	switch {
 	case len(inline) > 0:
 		last := inline[len(inline)-1]
-		s.State, s.Value = Set, last.Value
-		s.Ambiguous = len(slices.Compact(inline)) > 1 || slices.Contains(c.Secrets, name)
-		if !last.Kept {
+		s.State, s.Value, s.Masked = Set, last.Value, last.Masked
+		s.Ambiguous = len(inline) > 1 && (!alike(inline) || last.Masked) || slices.Contains(c.Secrets, name)
+		switch {
+		case last.Masked && !last.Kept:
+			s.State, s.Why = Unseen, "its value is masked"
+		case !last.Kept:
 			s.State, s.Why = Unseen, cmp.Or(c.Unseen["environment."+name], "its value is not kept")
 		}
 	case slices.Contains(c.Secrets, name):
@@ -69,13 +73,13 @@ func openList(c fleet.ContainerDefinition) string {
 	return ""
 }
 
-// Blank tells whether nothing is set: OpenTelemetry treats an empty value as an unset one (specification, "SDK
+// Blank reports whether nothing is set: OpenTelemetry treats an empty value as an unset one (specification, "SDK
 // environment variables", parsing empty value). An unseen variable is not blank.
 func (s Setting) Blank() bool {
 	return s.State == Absent || s.State == Set && strings.TrimSpace(s.Value) == ""
 }
 
-// Given tells whether a value is set and seen.
+// Given reports whether a value is set and seen.
 func (s Setting) Given() bool { return s.State == Set && !s.Blank() }
 
 func inlineOf(c fleet.ContainerDefinition, name string) []fleet.EnvVar {
@@ -115,9 +119,8 @@ func nameConflict(_ look, c fleet.ContainerDefinition) []hit {
 		}
 		seen[e.Name] = true
 		entries := inlineOf(c, e.Name)
-		kept := !slices.ContainsFunc(entries, func(v fleet.EnvVar) bool { return !v.Kept })
-		slices.SortFunc(entries, func(a, b fleet.EnvVar) int { return strings.Compare(a.Value, b.Value) })
-		different := len(slices.Compact(slices.Clone(entries))) > 1
+		kept := !slices.ContainsFunc(entries, func(v fleet.EnvVar) bool { return !v.Kept || v.Masked })
+		different := !alike(entries)
 		switch {
 		case slices.Contains(c.Secrets, e.Name):
 			out = append(out, hit{env: []string{e.Name}, message: e.Name + " is set both in environment and in secrets: keep one"})
@@ -130,6 +133,11 @@ func nameConflict(_ look, c fleet.ContainerDefinition) []hit {
 		}
 	}
 	return append(out, secretTwice(c)...)
+}
+
+// alike reports whether all entries have one value, as far as values are kept.
+func alike(entries []fleet.EnvVar) bool {
+	return !slices.ContainsFunc(entries, func(e fleet.EnvVar) bool { return e != entries[0] })
 }
 
 func secretTwice(c fleet.ContainerDefinition) []hit {

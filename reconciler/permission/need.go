@@ -88,6 +88,9 @@ var rows = []Need{
 		Why: "the revision carries the roles that its base has", Without: "a definition with roles cannot be registered"},
 	{Operation: "ecs:UpdateService", Modes: remediate, statement: "DeployTheFix",
 		Why: "deploys the corrected revision, or the one before", Without: "what was registered is not deployed"},
+	{Operation: "ecs:StopServiceDeployment", Modes: remediate, statement: "DeployTheFix",
+		Why:     "has ECS roll back a blue/green, linear or canary deployment of a fix that is still under way",
+		Without: "UpdateService to the old revision takes its place, of which AWS says that it stops the deployment that is under way"},
 }
 
 // Needs lists every action, rows of the operation table that are not described here included.

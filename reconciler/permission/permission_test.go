@@ -94,7 +94,7 @@ func TestScopeNarrows(t *testing.T) {
 		"AssumeTargetRoles":  "[sts:AssumeRole] [arn:aws-cn:iam::*:role/taskwarden-observe] map[]",
 		"ReadLastLogLines":   "[logs:GetLogEvents] [arn:aws-cn:logs:*:*:log-group:/ecs/*:log-stream:* arn:aws-cn:logs:*:*:log-group:/app:log-stream:*] map[]",
 		"PassTaskRolesToEcs": "[iam:PassRole] [arn:aws-cn:iam::111122223333:role/tasks/*] map[StringEquals:map[iam:PassedToService:[ecs-tasks.amazonaws.com]]]",
-		"DeployTheFix":       "[ecs:UpdateService] [arn:aws-cn:ecs:*:*:service/prod/*] map[]",
+		"DeployTheFix":       "[ecs:StopServiceDeployment ecs:UpdateService] [arn:aws-cn:ecs:*:*:service/prod/* arn:aws-cn:ecs:*:*:service-deployment/prod/*] map[]",
 		"PutOwnMetrics":      "[cloudwatch:PutMetricData] [*] map[StringEquals:map[cloudwatch:namespace:[TaskWarden]]]",
 	}
 	got := map[string]string{}

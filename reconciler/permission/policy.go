@@ -62,7 +62,7 @@ var grants = []grant{
 	{sid: "RegisterTheFix", resources: all},
 	{sid: "TagTheFix", resources: arns("ecs:*:*:task-definition/*"), condition: map[string]map[string][]string{"StringEquals": {"ecs:CreateAction": {"RegisterTaskDefinition"}}}},
 	{sid: "PassTaskRolesToEcs", resources: passRoles, condition: map[string]map[string][]string{"StringEquals": {"iam:PassedToService": {taskService}}}},
-	{sid: "DeployTheFix", resources: services},
+	{sid: "DeployTheFix", resources: inClusters("service", "service-deployment")},
 	{sid: anything, resources: all},
 }
 
@@ -90,16 +90,21 @@ func logGroups(suffix string) func(Scope) []string {
 	}
 }
 
-// services are UpdateService's. An old ARN has no cluster in it, and is granted with all clusters alone.
-func services(s Scope) []string {
-	if len(s.Clusters) == 0 {
-		return []string{s.arn("ecs:*:*:service/*")}
+// inClusters are the ECS resources of some kinds below the scope's clusters. An old ARN of a service has no cluster in it, and is
+// granted with all clusters alone.
+func inClusters(kinds ...string) func(Scope) []string {
+	return func(s Scope) []string {
+		var out []string
+		for _, kind := range kinds {
+			if len(s.Clusters) == 0 {
+				out = append(out, s.arn("ecs:*:*:"+kind+"/*"))
+			}
+			for _, c := range s.Clusters {
+				out = append(out, s.arn("ecs:*:*:"+kind+"/"+c+"/*"))
+			}
+		}
+		return out
 	}
-	var out []string
-	for _, c := range s.Clusters {
-		out = append(out, s.arn("ecs:*:*:service/"+c+"/*"))
-	}
-	return out
 }
 
 func passRoles(s Scope) []string {

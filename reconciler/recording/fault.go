@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 )
 
 // fault is an error as far as anybody acts on it: its class, its action, and its text.
@@ -27,7 +27,7 @@ func faultOf(err error) *fault {
 	if err == nil {
 		return nil
 	}
-	out := &fault{Text: churn.MaskWhole(err.Error())}
+	out := &fault{Text: mask.Text(err.Error())}
 	for name, class := range classes {
 		if errors.Is(err, class) {
 			out.Class = name

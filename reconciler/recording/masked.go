@@ -5,20 +5,20 @@ import (
 	"strings"
 
 	"taskwarden/reconciler/alarm"
-	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/finding"
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 )
 
 // What follows gives copies in which each text that a program or a person wrote is masked: AWS's reasons quote commands,
 // URLs and image references. Names, ARNs, ids and statuses stay; the veil takes the accounts out of them.
 
 func maskedTask(t fleet.Task) fleet.Task {
-	t.StoppedReason = churn.MaskWhole(t.StoppedReason)
-	t.StartedBy = churn.MaskWhole(t.StartedBy) // RunTask's caller may have given it any text
+	t.StoppedReason = mask.Text(t.StoppedReason)
+	t.StartedBy = mask.Text(t.StartedBy) // RunTask's caller may have given it any text
 	t.Containers = slices.Clone(t.Containers)
 	for i := range t.Containers {
-		t.Containers[i].Reason = churn.MaskWhole(t.Containers[i].Reason)
+		t.Containers[i].Reason = mask.Text(t.Containers[i].Reason)
 	}
 	return t
 }
@@ -26,13 +26,13 @@ func maskedTask(t fleet.Task) fleet.Task {
 func maskedService(s fleet.Service) fleet.Service {
 	s.Deployments = slices.Clone(s.Deployments)
 	for i := range s.Deployments {
-		s.Deployments[i].RolloutReason = churn.MaskWhole(s.Deployments[i].RolloutReason)
+		s.Deployments[i].RolloutReason = mask.Text(s.Deployments[i].RolloutReason)
 	}
 	return s
 }
 
-// maskedDefinition drops every value that is not kept by the allow-list, also one that should not be there, and masks
-// credentials in those that are.
+// maskedDefinition drops every value that is not kept by the allow-list, also one that should not be there. A value
+// that a policy names is kept as it is, so what is kept is masked once more.
 func maskedDefinition(d fleet.Definition) fleet.Definition {
 	d.Containers = slices.Clone(d.Containers)
 	for i, c := range d.Containers {
@@ -41,7 +41,7 @@ func maskedDefinition(d fleet.Definition) fleet.Definition {
 			if !e.Kept {
 				e.Value = ""
 			}
-			e.Value = churn.MaskWhole(e.Value)
+			e.Value = mask.Text(e.Value)
 			c.Env[j] = e
 		}
 		d.Containers[i] = c
@@ -53,10 +53,10 @@ func maskedDefinition(d fleet.Definition) fleet.Definition {
 func maskedFindings(all []finding.Finding) []finding.Finding {
 	all = slices.Clone(all)
 	for i := range all {
-		all[i].Message = churn.MaskWhole(all[i].Message)
+		all[i].Message = mask.Text(all[i].Message)
 		all[i].Evidence = slices.Clone(all[i].Evidence)
 		for j, text := range all[i].Evidence {
-			all[i].Evidence[j] = churn.MaskWhole(text)
+			all[i].Evidence[j] = mask.Text(text)
 		}
 		all[i].Cause = maskedCause(all[i].Cause)
 	}
@@ -68,29 +68,29 @@ func maskedCause(c *finding.Cause) *finding.Cause {
 		return nil
 	}
 	out := *c
-	out.Line, out.Tail, out.Unseen = churn.MaskWhole(c.Line), slices.Clone(c.Tail), slices.Clone(c.Unseen)
+	out.Line, out.Tail, out.Unseen = mask.Text(c.Line), slices.Clone(c.Tail), slices.Clone(c.Unseen)
 	for _, texts := range [][]string{out.Tail, out.Unseen} {
 		for i, text := range texts {
-			texts[i] = churn.MaskWhole(text)
+			texts[i] = mask.Text(text)
 		}
 	}
 	return &out
 }
 
 func maskedMetrics(m fleet.Metrics) fleet.Metrics {
-	m.Restarts.Missing, m.Signals.Missing = churn.MaskWhole(m.Restarts.Missing), churn.MaskWhole(m.Signals.Missing)
+	m.Restarts.Missing, m.Signals.Missing = mask.Text(m.Restarts.Missing), mask.Text(m.Signals.Missing)
 	m.Signals.Remote = slices.Clone(m.Signals.Remote)
 	for i, call := range m.Signals.Remote {
-		m.Signals.Remote[i].Operation = churn.MaskWhole(call.Operation) // it may be a path
+		m.Signals.Remote[i].Operation = mask.Text(call.Operation) // it may be a path
 	}
 	return m
 }
 
 func maskedTail(t fleet.Tail) (lines []string, missing string) {
 	for _, l := range t.Lines {
-		lines = append(lines, churn.MaskWhole(l))
+		lines = append(lines, mask.Text(l))
 	}
-	return lines, churn.MaskWhole(t.Missing)
+	return lines, mask.Text(t.Missing)
 }
 
 // maskedAlarm leaves out what people wrote about alarms that are not this product's.
@@ -98,6 +98,8 @@ func maskedAlarm(h alarm.Have) alarm.Have {
 	if !strings.HasPrefix(h.Name, alarm.NamePrefix) {
 		h.Description, h.StateReason, h.Tags = "", "", nil
 	}
-	h.Description, h.StateReason = churn.MaskWhole(h.Description), churn.MaskWhole(h.StateReason)
+	h.Description, h.StateReason = mask.Text(h.Description), mask.Text(h.StateReason)
+	h.Label = mask.Text(h.Label)
+	h.Logs.Text, h.PromQL = mask.Text(h.Logs.Text), mask.Text(h.PromQL)
 	return h
 }

@@ -36,7 +36,8 @@ func TestARecordingHoldsNoSecret(t *testing.T) {
 	for _, e := range []Event{l,
 		{At: at(2), Definition: &Definition{Target: "prod", Definition: definition}},
 		{At: at(3), Tail: &Tail{Service: fleet.Key{Target: "prod"}, Tail: fleet.Tail{Lines: []string{text, long, "\n" + account, "id_" + account}, Missing: text}, Err: failed}},
-		{At: at(4), Alarms: &Alarms{Target: "prod", Have: []alarm.Have{{Spec: alarm.Spec{Name: "a", Description: text, AlarmActions: []string{"arn:aws:sns:eu-west-1:" + account + ":x"}}, StateReason: text}}}},
+		{At: at(4), Alarms: &Alarms{Target: "prod", Have: []alarm.Have{{Spec: alarm.Spec{Name: "a", Description: text, Label: text, AlarmActions: []string{"arn:aws:sns:eu-west-1:" + account + ":x"}}, StateReason: text,
+			PromQL: text, Logs: alarm.LogQuery{Text: text, Groups: []string{"arn:aws:logs:eu-west-1:" + account + ":log-group:/ecs/web"}}}}}},
 		{At: at(5), Put: &Put{Target: "prod", Err: failed}},
 		{At: at(6), Sweep: &Sweep{"prod", fleet.Sweep{Err: failed}}},
 	} {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"taskwarden/contain"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -151,14 +152,14 @@ func (w *Writer) Close() {
 	w.do(w.shut)
 }
 
-// do runs f alone, unless the recording has ended, and ends it where f fails.
+// do runs f alone, unless the recording has ended, and ends it where f fails or panics: what called it must go on.
 func (w *Writer) do(f func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil || w.failed {
 		return
 	}
-	if err := f(); err != nil {
+	if err := contain.Do(contain.Recording, "", f); err != nil {
 		w.failed = true
 		if w.file != nil {
 			_ = w.file.Close() // the first error says it

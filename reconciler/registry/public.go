@@ -33,14 +33,15 @@ var errSlow = errors.New("no answer within " + answerIn.String())
 // budgets.
 type Public struct {
 	network http.RoundTripper
+	agent   string // the User-Agent of each request
 
 	mu      sync.Mutex
 	budgets map[string]*budget // by registry
 }
 
-// NewPublic asks through a network; Direct is the real one.
-func NewPublic(network http.RoundTripper) *Public {
-	return &Public{network: httpsOnly{network}, budgets: map[string]*budget{}}
+// NewPublic asks through a network; Direct is the real one. Each request names the program and its version.
+func NewPublic(network http.RoundTripper, version string) *Public {
+	return &Public{network: httpsOnly{network}, agent: "taskwarden/" + version, budgets: map[string]*budget{}}
 }
 
 // resolve asks with HEAD, which registries do not count as a pull (Docker Hub documentation, "Pull usage and limits"), and reads
@@ -63,7 +64,7 @@ func (p *Public) ask(ctx context.Context, tag name.Tag, known string) (string, e
 	if err := budget.look(ctx); err != nil {
 		return "", err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(p.network), remote.WithUserAgent("taskwarden"),
+	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(p.network), remote.WithUserAgent(p.agent),
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1})} // whoever asks comes again
 	head, err := remote.Head(tag, options...)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ type library struct {
 
 	mu    sync.Mutex
 	asked []string // method and path
+	agent string   // of the last request
 }
 
 func open(t *testing.T) *library {
@@ -45,7 +47,7 @@ func open(t *testing.T) *library {
 
 func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
-	l.asked = append(l.asked, r.Method+" "+r.URL.Path)
+	l.asked, l.agent = append(l.asked, r.Method+" "+r.URL.Path), r.UserAgent()
 	l.mu.Unlock()
 	for _, h := range []string{"Authorization", "Cookie"} {
 		if v := r.Header.Get(h); v != "" && r.Method != http.MethodPut && r.Method != http.MethodPost && r.Method != http.MethodPatch {
@@ -118,7 +120,7 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain, other := digestOf(t, image), "sha256:"+strings.Repeat("ab", 32)
-	c := New(nil, NewPublic(http.DefaultTransport))
+	c := New(nil, NewPublic(http.DefaultTransport, "v1"))
 	for _, tt := range []struct {
 		image, known, want string
 		gets               int
@@ -133,6 +135,9 @@ func TestResolve(t *testing.T) {
 		got, err := c.Resolve(t.Context(), l.host+"/"+tt.image, tt.known)
 		if err != nil || got != tt.want || l.manifests("GET") != tt.gets || l.manifests("HEAD") != 1 {
 			t.Errorf("%s, known %s: %s %v, want %s; asked %q", tt.image, tt.known, got, err, tt.want, l.asked)
+		}
+		if !slices.Contains(strings.Fields(l.agent), "taskwarden/v1") {
+			t.Errorf("%s: User-Agent %q", tt.image, l.agent)
 		}
 	}
 	if _, err := c.Resolve(t.Context(), l.host+"/team/app:gone", other); err == nil || !strings.Contains(err.Error(), "no such tag") || !strings.Contains(err.Error(), l.host) {
@@ -170,7 +175,7 @@ func TestWhoseRegistry(t *testing.T) {
 		public := NewPublic(trip(func(r *http.Request) (*http.Response, error) {
 			asked = r.URL.Host
 			return nil, fmt.Errorf("no network here")
-		}))
+		}), "v1")
 		_, err := New(e, public).Resolve(t.Context(), image, "sha256:x")
 		if want == (fleet.PrivateImage{}) {
 			host, _, _ := strings.Cut(image, "/")
@@ -220,7 +225,7 @@ func TestWhatARegistryAnswers(t *testing.T) {
 	} {
 		l := open(t)
 		l.next = tt.next
-		_, err := New(nil, NewPublic(http.DefaultTransport)).Resolve(t.Context(), l.host+"/app:1", "sha256:x")
+		_, err := New(nil, NewPublic(http.DefaultTransport, "v1")).Resolve(t.Context(), l.host+"/app:1", "sha256:x")
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) || len(err.Error()) > 400 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -246,14 +251,14 @@ func TestBounds(t *testing.T) {
 			}
 		}
 	})
-	_, err := New(nil, NewPublic(http.DefaultTransport)).Resolve(t.Context(), l.host+"/app:1", "sha256:x")
+	_, err := New(nil, NewPublic(http.DefaultTransport, "v1")).Resolve(t.Context(), l.host+"/app:1", "sha256:x")
 	if err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("endless: %v", err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		silent := trip(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
-		c := New(nil, NewPublic(silent))
+		c := New(nil, NewPublic(silent, "v1"))
 		_, err := c.Resolve(t.Context(), "registry.example/app:1", "sha256:x")
 		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "no answer within 20s") || took > 21*time.Second {
 			t.Errorf("silent: %v after %s", err, took)
@@ -283,7 +288,7 @@ func TestBudget(t *testing.T) {
 				_, _ = w.WriteString(`{"manifests":[]}` + "\n")
 			}
 			return w.Result(), nil
-		}))
+		}), "v1")
 		ask := func(image string) error {
 			_, err := New(nil, p).Resolve(t.Context(), image, "sha256:x")
 			return err
@@ -323,7 +328,7 @@ func TestOnlyPublicAddresses(t *testing.T) {
 	l := open(t)
 	direct := Direct().(network)
 	direct.proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // whatever this machine has
-	p := NewPublic(direct)
+	p := NewPublic(direct, "v1")
 	for _, image := range []string{l.host + "/app:1", "localhost:1/app:1", "10.0.0.1/app:1", "169.254.169.254/app:1"} {
 		if _, err := New(nil, p).Resolve(t.Context(), image, "sha256:x"); err == nil || !strings.Contains(err.Error(), "no public address") && !strings.Contains(err.Error(), "only https") {
 			t.Errorf("%s: %v", image, err)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	// (Amazon ECS guide, "Amazon ECS blue/green deployments").
 	rollIn  = 3 * time.Hour
 	stageIn = 26 * time.Hour
+	// asleep is how far a deadline may lie in the past before it means that no controller looked: one that works looks each 15 s.
+	asleep = 15 * time.Minute
 )
 
 // machine is one Advance: the rollout as it becomes, and the steps that come of it.
@@ -39,6 +42,7 @@ func Advance(r Rollout, w World, now time.Time) (Rollout, []Step) {
 	case r.Outcome == Exported:
 		m.exported()
 	case !m.Live():
+		m.judgeOn()
 	case m.Phase == Proposed:
 		m.proposed()
 	case m.Phase == Approved:
@@ -82,7 +86,7 @@ func (m *machine) hear(a Answer) {
 	case a.Err != nil:
 		m.audit("%s failed: %v", a.Call, a.Err)
 	default:
-		m.audit("%s answered %s", a.Call, or(fleet.NameOf(a.Revision), "ok"))
+		m.audit("%s answered %s", a.Call, cmp.Or(fleet.NameOf(a.Revision), "ok"))
 	}
 }
 
@@ -101,20 +105,35 @@ func (m *machine) send(s Step) {
 	if s.Call == Update {
 		m.Wrote = m.now
 	}
-	m.Reason, m.Message, m.Remedy = "", fmt.Sprintf("%s sent", s.Call), ""
+	m.Reason, m.Message, m.Remedy, m.WaitsSince = "", fmt.Sprintf("%s sent", s.Call), "", time.Time{}
 	s.Key = m.Plan.Key
-	m.audit("%s, try %d, of %s", s.Call, n, fleet.NameOf(or(s.Revision, s.Base)))
+	m.audit("%s, try %d, of %s", s.Call, n, fleet.NameOf(cmp.Or(s.Revision, s.Base, s.Stops)))
 	m.steps = append(m.steps, s)
 }
 
-// pending tells whether a call of this kind may have been sent and nobody knows what became of it.
+// deployIn is how long the deployment that the last look showed may take.
+func (m *machine) deployIn() time.Duration {
+	if m.w.Look != nil && m.w.Look.staged() {
+		return stageIn
+	}
+	return rollIn
+}
+
+// wake gives a phase its time again where no controller looked for a while: what happened meanwhile is looked at first.
+func (m *machine) wake(lasts time.Duration) {
+	if m.now.Sub(m.Deadline) > asleep {
+		m.Deadline = m.now.Add(lasts)
+	}
+}
+
+// pending reports whether a call of this kind may have been sent and its result is not known.
 func (m *machine) pending(c Call) bool {
 	return m.Intent != nil && m.Intent.Call == c && !m.Intent.Refused
 }
 
-// settle reads the answer to the pending call: ok where it was carried out, hopeless where it will never be. Where the answer
-// says that nothing was done, the intent may be sent again after a pause. Where there is no answer, or one that leaves it open,
-// the intent stays pending.
+// settle reads the answer to the pending call: ok if it was carried out, hopeless if the same call would fail again. If the answer
+// says that nothing was done, the intent may be sent again after a pause. Without an answer, or with one that leaves that open, it
+// stays pending.
 func (m *machine) settle(c Call) (a Answer, ok, hopeless bool) {
 	if !m.pending(c) {
 		return a, false, false
@@ -140,6 +159,8 @@ func (m *machine) proposed() {
 	case m.moved():
 	case !m.now.Before(m.Deadline):
 		m.end(Expired, "", "nobody approved it in time; a new plan is made if it is still wanted", m.now)
+	case m.w.Brakes.Mode == Auto && m.littleHistory() != nil:
+		m.wait(m.littleHistory())
 	case m.w.Brakes.Mode == Auto:
 		m.Approval = &Order{By: "mode auto", At: m.now}
 		m.enter(Approved, m.now, m.w.Brakes.Settings.PlanTTL)
@@ -151,14 +172,14 @@ func (m *machine) proposed() {
 	}
 }
 
-// moved ends a rollout that has not begun and whose plan is no longer about what runs.
+// moved ends a rollout that has not begun if the service no longer runs the revision that its plan is for.
 func (m *machine) moved() bool {
 	o := m.w.Observation
 	switch {
 	case !o.Complete:
 		return false
 	case o.Gone:
-		m.end(Superseded, "", "the service is gone", m.now)
+		m.end(Superseded, ReasonDeleted, "the service is gone", m.now)
 	case o.Service.TaskDefinition != m.Plan.Base:
 		m.end(Superseded, "", "the service runs "+fleet.NameOf(o.Service.TaskDefinition)+" now; a plan is for one revision", m.now)
 	default:
@@ -176,7 +197,7 @@ func (m *machine) approved() {
 		m.end(Expired, m.Reason, "it could not start in time: "+m.Message, m.now)
 		return
 	}
-	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
+	if why := m.w.Brakes.admit(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
 		return
 	}

@@ -17,7 +17,7 @@ func TestAStrayedRevisionIsNeverDeployed(t *testing.T) {
 		r := underway(s, Registering)
 		r.Revision, r.Intent = "", &Intent{Call: Register, At: s.now, Tries: 1}
 		w := World{Observation: s.Observation, Brakes: s.brakes,
-			Answers: []Answer{{Call: call, At: s.now, Revision: newARN, Refusal: NewRefusal(ReasonField, []string{"cpu"}, "it differs")}}}
+			Answers: []Answer{{Call: call, At: s.now, Revision: newARN, Refusal: refuse(ReasonField, []string{"cpu"}, "it differs")}}}
 		for range 8 {
 			var steps []Step
 			r, steps = Advance(r, w, s.now)

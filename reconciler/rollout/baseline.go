@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -16,92 +14,146 @@ const (
 	fewDeaths     = 3                   // fewer deaths of the base revision, and earlier revisions are taken in
 )
 
-// baseline is the lives before the change: those of the base revision in the last 14 days. Where it is too young to have
-// shown how its tasks die, those of earlier revisions count too, from the birth of the first that died of the culprit on:
-// older ones may be from before whatever began it.
-func baseline(s Subject, culprits []string, now time.Time) []Life {
-	since := now.Add(-baselineDays)
-	own := func(revision string, _ time.Time) bool { return revision == s.Service.TaskDefinition }
-	lives := livesOf(s.Observation, s.History, culprits, since, own)
-	if n, _ := exposure(lives, culpritDeath); n >= fewDeaths {
-		return lives
-	}
-	var onset time.Time
-	for _, d := range s.History.Stops {
-		if endingOf(d, culprits) == Culprit && d.StoppedAt.After(since) && (onset.IsZero() || d.StartedAt.Before(onset)) && !d.StartedAt.IsZero() {
-			onset = d.StartedAt
-		}
-	}
-	return livesOf(s.Observation, s.History, culprits, since, func(_ string, born time.Time) bool { return !onset.IsZero() && !born.Before(onset) })
+// Baseline is what is known of the tasks before the change.
+type Baseline struct {
+	From    time.Time     `json:"from,omitzero"` // stops since then are known without a gap
+	To      time.Time     `json:"to,omitzero"`
+	Zone    string        `json:"zone,omitempty"`    // IANA time zone of the working week; "": UTC
+	Traffic *Traffic      `json:"traffic,omitempty"` // nil: not known, and time is compared by the hour of the week
+	Tasks   float64       `json:"tasks"`             // how many ran at a time, on average
+	Deaths  int           `json:"deaths"`            // of the culprit
+	Moments int           `json:"moments"`           // in which they came: deaths of one moment are one draw
+	Others  int           `json:"others"`            // other unplanned deaths
+	Time    time.Duration `json:"time"`              // of all tasks together
+	Oldest  time.Duration `json:"oldest"`
+	Hours   map[int]Hour  `json:"hours,omitempty"` // by kind of hour
+	Lives   []Life        `json:"-"`               // the newest; stored as Plan.Baseline
 }
 
-// livesOf lists the lives of the revisions that want picks: recorded stops that ended after since, and the tasks seen running,
-// whose age is counted to when they were seen.
-func livesOf(o fleet.Observation, h churn.History, culprits []string, since time.Time, want func(revision string, born time.Time) bool) []Life {
-	var out []Life
-	for _, s := range slices.Backward(h.Stops) {
-		if s.Lifetime > 0 && s.StoppedAt.After(since) && want(s.TaskDefinition, s.StartedAt) && len(out) < baselineLives {
-			out = append(out, Life{s.Lifetime, endingOf(s, culprits)})
+// Hour is what happened in all hours of one kind.
+type Hour struct {
+	Time    time.Duration `json:"time"`    // of all tasks together
+	Moments int           `json:"moments"` // in which the culprit died
+	Any     int           `json:"any"`     // in which a task died unplanned, the culprit's included
+}
+
+// baseline is the lives of a revision before the change: those of the last 14 days. Where the revision is too young to have
+// shown how its tasks die, those of earlier revisions count too, from the birth of the first that died of the culprit on:
+// older ones may be from before the fault began.
+func baseline(o fleet.Observation, h churn.History, revision string, by blame, zone *time.Location, traffic *Traffic, to time.Time) Baseline {
+	since := to.Add(-baselineDays)
+	lives := livesOf(o, h, by, since, func(of string, _ time.Time) bool { return of == revision })
+	if deaths(lives) < fewDeaths {
+		var onset time.Time
+		for _, d := range h.Stops {
+			if by.ending(d) == Culprit && d.StoppedAt.After(since) && (onset.IsZero() || d.StartedAt.Before(onset)) && !d.StartedAt.IsZero() {
+				onset = d.StartedAt
+			}
+		}
+		lives = livesOf(o, h, by, since, func(_ string, born time.Time) bool { return !onset.IsZero() && !born.Before(onset) })
+	}
+	for _, t := range []time.Time{h.Since, h.Watched} {
+		if t.After(since) {
+			since = t
 		}
 	}
-	for _, t := range o.Tasks {
-		if t.LastStatus == fleet.StatusRunning && t.Ran() && o.At.After(t.StartedAt) && want(t.TaskDefinition, t.StartedAt) {
-			out = append(out, Life{o.At.Sub(t.StartedAt), Alive})
+	return newBaseline(until(lives, to), since, to, zone, traffic)
+}
+
+// until is these lives as they were known at a time.
+func until(lives []Life, at time.Time) (out []Life) {
+	for _, l := range lives {
+		if l.ended().After(at) {
+			l.Age, l.End = at.Sub(l.Start), Alive
+		}
+		if l.Age > 0 {
+			out = append(out, l)
 		}
 	}
 	return out
 }
 
-// endingOf is how a recorded stop counts. Where no culprit is known, the death is taken for the culprit's: a fix is not
-// proven by not knowing.
-func endingOf(s churn.Stop, culprits []string) Ending {
-	switch {
-	case s.Verdict.Planned:
-		return Alive
-	case len(culprits) == 0 || s.Verdict.Culprit == nil || slices.Contains(culprits, s.Verdict.Culprit.Container):
-		return Culprit
+func deaths(lives []Life) (n int) {
+	for _, l := range lives {
+		if l.End == Culprit {
+			n++
+		}
 	}
-	return Other
+	return n
 }
 
-// decides is the age at which new tasks of which none dies prove the fix, or 0 where no death is known to compare with.
-func decides(base []Life, tasks int, soak Soak) time.Duration {
-	n, _ := exposure(base, culpritDeath)
-	if n == 0 {
-		return 0
+// newBaseline sums these lives up. Only what happened between from and to counts as exposure, since deaths before were not
+// all seen; ages count in whole.
+func newBaseline(lives []Life, from, to time.Time, zone *time.Location, traffic *Traffic) Baseline {
+	b := Baseline{To: to, Hours: map[int]Hour{}}
+	if zone != nil && zone != time.UTC {
+		b.Zone = zone.String()
 	}
-	q, m := float64(q90(base)), float64(n)
-	lives := m * (math.Pow(quietChance, -1/m) - 1) / float64(max(tasks, 1)) // in which (m/(m+x))^m reaches 5 %
-	return max(time.Duration(q*outlive), time.Duration(q*lives/math.Ln10), soak.Min)
+	if len(lives) == 0 {
+		return b
+	}
+	first := slices.MinFunc(lives, func(a, b Life) int { return a.Start.Compare(b.Start) }).Start
+	if b.From = from; first.After(from) {
+		b.From = first
+	}
+	markMoments(lives, moment(lives))
+	if traffic.covers(b.From, to) {
+		b.Traffic = traffic
+	}
+	cal := calendarOf(zone, b.From, b.To, b.Traffic)
+	var covered time.Duration
+	for _, l := range lives {
+		b.Time += l.Age
+		b.Oldest = max(b.Oldest, l.Age)
+		if l.End == Other {
+			b.Others++
+		}
+		b.expose(cal, l, &covered)
+	}
+	if span := to.Sub(b.From); span > 0 {
+		b.Tasks = float64(covered) / float64(span)
+	}
+	b.Lives = lives[max(0, len(lives)-baselineLives):]
+	c := b.comparison(nil)
+	for i, l := range b.Lives {
+		b.Lives[i].Counted = c.counted(l.Start, l.ended())
+	}
+	return b
 }
 
-// power says how long the soak will be if the fix works: "12 h decide this at 4 tasks; at 1 task 30 h".
-func power(base []Life, tasks int, soak Soak) string {
-	tasks = max(tasks, 1)
-	at := decides(base, tasks, soak)
-	if at == 0 {
-		return fmt.Sprintf("no lifetime that ended in a death is known: nothing can decide this, and it ends inconclusive after %s", human(soak.Max))
+// expose adds one life to the hours that it passed through.
+func (b *Baseline) expose(cal calendar, l Life, covered *time.Duration) {
+	start, end := l.Start, l.ended()
+	if start.Before(b.From) {
+		start = b.From
 	}
-	if at = roundUp(at); at > soak.Max {
-		return fmt.Sprintf("%s would decide this at %d task(s), which is longer than the longest soak of %s: it will end inconclusive unless it gets worse",
-			human(at), tasks, human(soak.Max))
+	cal.each(start, end, func(kind int, d time.Duration) {
+		h := b.Hours[kind]
+		h.Time += d
+		b.Hours[kind] = h
+		*covered += d
+	})
+	if l.End == Alive || end.Before(b.From) {
+		return
 	}
-	out := fmt.Sprintf("%s decide this at %d tasks; at 1 task %s", human(at), tasks, human(roundUp(decides(base, 1, soak))))
-	if tasks == 1 {
-		out = fmt.Sprintf("%s decide this at 1 task", human(at))
+	h := b.Hours[cal.kindAt(end)]
+	if l.End == Culprit {
+		b.Deaths++
 	}
-	n, _ := exposure(base, culpritDeath)
-	return fmt.Sprintf("%s (if nobody dies; by %d death(s), of whose lifetimes a tenth was longer than %s)", out, n, human(q90(base)))
+	if l.End == Culprit && !l.Shared {
+		b.Moments++
+		h.Moments++
+	}
+	if !l.Shared {
+		h.Any++
+	}
+	b.Hours[cal.kindAt(end)] = h
 }
 
-// roundUp gives no more figures than such a forecast is worth.
-func roundUp(d time.Duration) time.Duration {
-	step := time.Second
-	switch {
-	case d > time.Hour:
-		step = 30 * time.Minute
-	case d > time.Minute:
-		step = time.Minute
+// location is the time zone of the working week. One that this machine does not know is UTC.
+func (b Baseline) location() *time.Location {
+	if zone, err := time.LoadLocation(b.Zone); err == nil {
+		return zone
 	}
-	return (d + step - 1).Truncate(step)
+	return time.UTC
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"taskwarden/reconciler/fleet"
+	"taskwarden/reconciler/mask"
 	"taskwarden/reconciler/otel"
 )
 
@@ -24,11 +25,12 @@ func (p *Plan) change(d fleet.Definition, policy Policy) *Refusal {
 			continue
 		}
 		for _, variable := range slices.Sorted(maps.Keys(policy.Set)) {
-			old, bad := settable(c, variable)
+			now, old, bad := settable(c, variable)
 			if bad != nil {
 				return bad
 			}
-			if !old.Existed || old.Old != policy.Set[variable] {
+			// A masked value is none of the policy's: those are kept as they are.
+			if !old.Existed || now.Masked || old.Old != policy.Set[variable] {
 				old.New = policy.Set[variable]
 				p.Changes = append(p.Changes, old)
 			}
@@ -46,6 +48,8 @@ func (p *Plan) change(d fleet.Definition, policy Policy) *Refusal {
 func (p Policy) passes(c fleet.ContainerDefinition) string {
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		switch s := otel.Read(c, name); {
+		case s.Masked:
+			return name + " has another value"
 		case s.State == otel.Unseen:
 			return name + " is not seen: " + s.Why
 		case s.State != otel.Set:
@@ -65,36 +69,50 @@ func (p Policy) passes(c fleet.ContainerDefinition) string {
 	return "it carries none of the policy's variables"
 }
 
-// settable is the change of one variable without its new value, or why it must not be set.
-func settable(c fleet.ContainerDefinition, name string) (otel.Change, *Refusal) {
-	change := otel.Change{Container: c.Name, Name: name}
+// settable is the present value of one variable and its change without the new value, or why it must not be set. The old value is for
+// show alone: what is registered is made from the raw document, and a way back deploys the old revision.
+func settable(c fleet.ContainerDefinition, name string) (now fleet.EnvVar, change otel.Change, bad *Refusal) {
+	change = otel.Change{Container: c.Name, Name: name}
 	where := []string{fmt.Sprintf("container %s, variable %s", c.Name, name)}
 	if slices.Contains(c.Secrets, name) {
-		return change, refuse(ReasonSecrets, where, "%s of container %s arrives from a secret", name, c.Name)
+		return now, change, refuse(ReasonSecrets, where, "%s of container %s arrives from a secret", name, c.Name)
 	}
 	for _, v := range c.Env {
 		switch {
 		case v.Name != name:
 		case change.Existed:
-			return change, refuse(ReasonDuplicate, where, "%s is set twice in container %s", name, c.Name)
-		case !v.Kept:
-			return change, refuse(ReasonUnseen, where, "the value of %s in container %s was not kept", name, c.Name)
+			return now, change, refuse(ReasonDuplicate, where, "%s is set twice in container %s", name, c.Name)
 		default:
-			change.Existed, change.Old = true, v.Value
+			shown, ok := v.Shown()
+			if !ok {
+				return now, change, refuse(ReasonUnseen, where, "the value of %s in container %s was not kept", name, c.Name)
+			}
+			now, change.Existed, change.Old = v, true, shown
 		}
 	}
 	if !change.Existed && c.EnvFiles > 0 {
-		return change, refuse(ReasonEnvFile, where, "%s of container %s may arrive from an environment file", name, c.Name)
+		return now, change, refuse(ReasonEnvFile, where, "%s of container %s may arrive from an environment file", name, c.Name)
 	}
-	return change, nil
+	return now, change, nil
 }
 
-// Carries tells whether a definition has every variable of the plan with its value.
+// MaskOld masks the old values of a plan from the store: a release before reconciler/mask may have kept a credential.
+func (p *Plan) MaskOld() {
+	for i, c := range p.Changes {
+		if old, ok := mask.Value(c.Old); ok {
+			p.Changes[i].Old = old
+		} else {
+			p.Changes[i].Old = mask.Stars
+		}
+	}
+}
+
+// Carries reports whether a definition has every variable of the plan with its value.
 func (p Plan) Carries(d fleet.Definition) bool {
 	for container, set := range p.Set {
 		c, ok := d.Container(container)
 		for name, value := range set {
-			if s := otel.Read(c, name); !ok || s.State != otel.Set || s.Value != value || s.Ambiguous {
+			if s := otel.Read(c, name); !ok || s.State != otel.Set || s.Masked || s.Value != value || s.Ambiguous {
 				return false
 			}
 		}

@@ -1,6 +1,9 @@
 package rollout
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // stillTrue is how old facts may be when a write relies on them. The deployment follows the registration at once, unless a
 // brake or a pause came between.
@@ -45,9 +48,9 @@ func changedOwner(was, is Owner) *Refusal {
 		return nil
 	case is.State == Owned:
 		return refuse(ReasonOwned, is.Evidence, "%s owns this service now; the plan was made when its owner was %s",
-			or(is.Name, "another tool"), was.State)
+			cmp.Or(is.Name, "another tool"), was.State)
 	case is.State == UnknownOwner:
-		return refuse(ReasonUnowned, is.Evidence, "who owns this service cannot be told any more; the plan was made when its owner was %s",
+		return refuse(ReasonOwnerUnknown, is.Evidence, "who owns this service cannot be told any more; the plan was made when its owner was %s",
 			was.State)
 	}
 	return nil

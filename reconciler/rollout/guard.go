@@ -12,10 +12,11 @@ const (
 	sickLeast  = 5                // and how many must have, of different causes
 )
 
-// Brakes are what stands between a plan and production. They are the same for all services but for Mode and ModeBy.
+// Brakes are the guards that can keep a plan from production. All but Mode and ModeBy are the same for every service.
 type Brakes struct {
 	Mode     Mode   // of this service, under the ceiling
 	ModeBy   Reason // what set it: mode or tag
+	Ceiling  Mode   // of every service (remediation.mode)
 	Paused   string // "": not paused; otherwise by whom and why
 	Settings Settings
 	Known    []Rollout            // every rollout that is kept, of all targets, this one among them
@@ -39,11 +40,13 @@ type Sick struct {
 	Cause string // culprit, signature and image together: what one page would be about
 }
 
-// mayWrite is why no write may be sent for this rollout now, or nil. It holds for every write, rollbacks included; an
-// approver's rollback passes a pause.
+// mayWrite is why no write may be sent for this rollout now, or nil. It holds for every write that is automatic, rollbacks
+// included. A way back that an approver ordered passes a pause, and every tag and mode.
 func (b Brakes) mayWrite(r Rollout) *Refusal {
 	switch {
-	case b.Paused != "" && r.Order == nil:
+	case r.Order != nil && r.Phase == RollingBack:
+		return nil
+	case b.Paused != "":
 		return refuse(ReasonPaused, nil, "remediation is paused: %s", b.Paused)
 	case b.Mode.rank() < Approve.rank():
 		return refuse(b.modeReason(), nil, "the service's mode is %s: nothing is sent", b.Mode)
@@ -58,8 +61,8 @@ func (b Brakes) modeReason() Reason {
 	return b.ModeBy
 }
 
-// mayStart is the first reason why a service may not be changed now, or nil: what is wrong, not whose turn it is.
-func (b Brakes) mayStart(r Rollout, o fleet.Observation, now time.Time) *Refusal {
+// admit gives the first reason why the service must not be changed now, or nil. Whose turn it is, turn decides.
+func (b Brakes) admit(r Rollout, o fleet.Observation, now time.Time) *Refusal {
 	if why := b.mayWrite(r); why != nil {
 		return why
 	}
@@ -107,8 +110,8 @@ func (b Brakes) fleetSick(r Rollout, now time.Time) *Refusal {
 	return refuse(ReasonSick, nil, "%d of %d services fell sick of different causes in the last %s", n, b.Fleet.Services, human(sickWithin))
 }
 
-// held is why the service waits for a person's reset, or "": a try since the last reset failed, or a fix was taken out again.
-// Whoever took it out, another rollout would be a fight with them.
+// held gives the reason why the service waits for a person's reset, or "": a try since the last reset failed, or a deployment took
+// a fix out again. Another rollout would fight with whoever made that deployment.
 func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 	var own []Rollout
 	for _, r := range b.Known {
@@ -128,7 +131,7 @@ func (b Brakes) held(k fleet.Key, o fleet.Observation) string {
 	return ""
 }
 
-// holds tells whether the rollout's end keeps its service from another try: it failed, or somebody took a deployed fix out.
+// holds reports whether the rollout's end keeps its service from another try: it failed, or a deployment of another revision took the fix out.
 func (r Rollout) holds() bool {
 	return r.Outcome == RolledBack || r.Outcome == Failed && !r.Untouched || r.Outcome == Superseded && r.Arrived
 }
@@ -144,12 +147,24 @@ func (b Brakes) wave(r Rollout) []Rollout {
 	return out
 }
 
-// canaryFailed stops a fix whose first wave was rolled back, until that service is reset.
+// canaryFailed stops a fix of whose first wave a service ended badly, until that service is reset.
 func (b Brakes) canaryFailed(r Rollout) *Refusal {
 	for _, k := range b.wave(r) {
-		if k.Canary && k.Outcome == RolledBack && k.Since.After(b.Resets[k.Key().String()]) {
-			return refuse(ReasonCanary, []string{"rollout " + k.ID}, "the policy's first wave was rolled back on %s: %s", k.Key(), k.Message)
+		if k.Canary && k.endedBadly() && k.Since.After(b.Resets[k.Key().String()]) {
+			return refuse(ReasonCanary, []string{"rollout " + k.ID}, "the policy's first wave ended %s on %s at %s: %s", k.Outcome, k.Key(), stamp(k.Since), k.Message)
 		}
 	}
 	return nil
+}
+
+// endedBadly reports whether the fix was sent to the service and then did not stay there, or stayed without any effect. A
+// service that was deleted says nothing about the fix.
+func (r Rollout) endedBadly() bool {
+	switch r.Outcome {
+	case RolledBack, Failed, Superseded:
+		return !r.Wrote.IsZero() && r.Reason != ReasonDeleted
+	case Inconclusive:
+		return r.Soak.Assessment.Ineffective
+	}
+	return false
 }

@@ -19,9 +19,9 @@ func (w *world) ended(t *testing.T) {
 		s := w.services[0]
 		newest := s.revs[len(s.revs)-1].arn
 		switch {
-		case r.Live():
+		case r.Live() && begun(r):
 			t.Errorf("%s is still %s: %s\n%s", r.ID, r.Phase, r.Message, strings.Join(w.log, "\n"))
-		case r.Outcome == RolledBack && s.primary.TaskDefinition != r.Plan.Base:
+		case r.Outcome == RolledBack && (!s.good(s.primary.TaskDefinition) || !w.tidies && s.primary.TaskDefinition != r.Plan.Base):
 			t.Errorf("rolled back, and %s runs", s.primary.TaskDefinition)
 		case r.Outcome == RolledBack && !s.good(newest) && !strings.Contains(r.Message, "family's newest revision is still"):
 			t.Errorf("rolled back, and the newest revision %s is the bad one: %s", newest, r.Message)
@@ -29,7 +29,7 @@ func (w *world) ended(t *testing.T) {
 	}
 }
 
-// incident is one service whose agent dies; harm tells whether the fix makes it worse.
+// incident is one service whose agent dies; harm reports whether the fix makes it worse.
 func incident(harm bool) *world {
 	w := newWorld(3, 1)
 	w.worse = harm
@@ -38,8 +38,12 @@ func incident(harm bool) *world {
 
 // finish plays an incident: a day and a half of automation, then a rest.
 func finish(w *world) {
-	w.run(2, nil)
-	w.mode = Off
+	w.run(2, func() {
+		if w.tidies {
+			w.tidy()
+		}
+	})
+	w.mode = Approve // nothing more starts, and ways back go on
 	w.run(4, nil)
 }
 
@@ -66,14 +70,17 @@ func TestTheIncidentEnds(t *testing.T) {
 
 // TestKilledAtEveryCall kills the controller at each of its calls, carried out or not, and lets another one take over.
 func TestKilledAtEveryCall(t *testing.T) {
-	for _, harm := range []bool{false, true} {
+	for _, c := range []struct{ harm, tidies bool }{{false, false}, {true, false}, {true, true}} {
+		harm := c.harm
 		plain := incident(harm)
+		plain.tidies = c.tidies
 		finish(plain)
 		want := plain.known()[0].Outcome
 		for n := 1; n <= plain.calls; n++ {
 			for _, done := range []bool{false, true} {
-				t.Run(fmt.Sprintf("harm=%v/call=%d/done=%v", harm, n, done), func(t *testing.T) {
+				t.Run(fmt.Sprintf("harm=%v/tidy=%v/call=%d/done=%v", harm, c.tidies, n, done), func(t *testing.T) {
 					w := incident(harm)
+					w.tidies = c.tidies
 					w.killAt, w.killDone = n, done
 					finish(w)
 					w.ended(t)
@@ -112,6 +119,15 @@ func TestBrakesHold(t *testing.T) {
 			w.update(w.services[0], w.services[0].register("", broken, w.now))
 		}
 	}
+	hasty := func(w *world) { // a pipeline registers a version that it does not deploy yet, and an approver takes fixes back
+		if s := w.services[0]; w.r.IntN(4) == 0 {
+			s.register("", broken, w.now)
+			s.revs[len(s.revs)-1].image = len(s.revs)
+		}
+		if w.r.IntN(4) == 0 {
+			w.order()
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		lie    lie
@@ -125,6 +141,7 @@ func TestBrakesHold(t *testing.T) {
 		{"deployments under way", lie{deploying: true}, 0, release, "deployed"},
 		{"what was registered", lie{tags: true}, 700, func(*world) {}, "revisions registered"},
 		{"pause", lie{pause: true}, 0, people, "starts while paused"},
+		{"others' newest revisions", lie{foreign: true}, 0, hasty, "covers a revision"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, off := range []bool{false, true} {

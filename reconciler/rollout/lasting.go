@@ -1,6 +1,11 @@
 package rollout
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+
+	"taskwarden/reconciler/fleet"
+)
 
 // Against is what forbids the plan by facts that are newer than it, or nil: asked again right before a write.
 func (s Subject) Against(p Plan) *Refusal {
@@ -11,6 +16,10 @@ func (s Subject) Against(p Plan) *Refusal {
 func (s Subject) lasting(p Plan) *Refusal {
 	f := s.Facts
 	switch c := s.Service.Controller; {
+	case f.Deleted || s.Service.Status == "DRAINING" || s.Service.Status == "INACTIVE":
+		return refuse(ReasonDeleted, nil, "the service is being deleted, or is deleted already")
+	case f.Base != "" && f.Base != fleet.RevisionActive:
+		return BaseInactive(p.Base, f.Base)
 	case f.Express:
 		return refuse(ReasonExpress, nil, "ECS Express Mode manages this service")
 	case c != "" && c != "ECS":
@@ -18,9 +27,11 @@ func (s Subject) lasting(p Plan) *Refusal {
 	case len(f.PauseHooks) > 0:
 		return refuse(ReasonStrategy, f.PauseHooks, "the service's deployments pause for somebody's answer, up to 14 days")
 	case p.Handling == Refuse && p.Owner.State == Owned:
-		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", or(p.Owner.Name, "another tool"))
+		return refuse(ReasonOwned, p.Owner.Evidence, "%s owns this service", cmp.Or(p.Owner.Name, "another tool"))
 	case p.Handling == Refuse && p.Owner.State == UnknownOwner:
-		return refuse(ReasonUnowned, p.Owner.Evidence, "who owns this service cannot be told")
+		return refuse(ReasonOwnerUnknown, p.Owner.Evidence, "who owns this service cannot be told")
+	case f.Registration != nil && !(p.Handling == Export && f.Registration.ofLimits()):
+		return f.Registration
 	case len(f.UnknownFields) > 0:
 		return refuse(ReasonField, f.UnknownFields, "the running revision has fields that a registration would lose")
 	case len(f.MovingImages) > 0:
@@ -31,9 +42,8 @@ func (s Subject) lasting(p Plan) *Refusal {
 	return nil
 }
 
-func or(s, instead string) string {
-	if s == "" {
-		return instead
-	}
-	return s
+// BaseInactive refuses a change of a service whose running revision ECS would not deploy again.
+func BaseInactive(base, status string) *Refusal {
+	return refuse(ReasonInactive, []string{"status " + status}, "the running revision %s is %s: ECS does not deploy it again, so there would be no way back to it",
+		fleet.NameOf(base), status)
 }

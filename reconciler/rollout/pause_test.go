@@ -175,8 +175,8 @@ func TestFactsAreCheckedBeforeAWrite(t *testing.T) {
 		"a minute ago":                    {Rolling, time.Minute, Answer{Err: errors.New("not to be asked")}, true, "rolling"},
 		"no answer":                       {Registering, 0, Answer{Err: errors.New("503")}, false, "registering"},
 		"no answer, and it is registered": {Rolling, 0, Answer{Err: errors.New("503")}, false, "rolling"},
-		"no":                              {Registering, 0, Answer{Refusal: NewRefusal(ReasonDrift, nil, "it moves")}, false, "refused"},
-		"no, and it is registered":        {Rolling, 0, Answer{Refusal: NewRefusal(ReasonDrift, nil, "it moves")}, false, "rolling_back"},
+		"no":                              {Registering, 0, Answer{Refusal: refuse(ReasonDrift, nil, "it moves")}, false, "refused"},
+		"no, and it is registered":        {Rolling, 0, Answer{Refusal: refuse(ReasonDrift, nil, "it moves")}, false, "rolling_back"},
 	} {
 		s := newScene()
 		r := underway(s, c.phase)
@@ -223,7 +223,7 @@ func TestAnApprovedRolloutWaitsForAnswers(t *testing.T) {
 // A plan is for the owner it was made for: another one that is found right before a write is a refusal, unless there is none now.
 func TestAnotherOwnerIsSeenBeforeAWrite(t *testing.T) {
 	for was, row := range map[Ownership]map[Ownership]Reason{
-		NoOwner:      {Owned: ReasonOwned, UnknownOwner: ReasonUnowned, NoOwner: "", "": ""},
+		NoOwner:      {Owned: ReasonOwned, UnknownOwner: ReasonOwnerUnknown, NoOwner: "", "": ""},
 		UnknownOwner: {Owned: ReasonOwned, UnknownOwner: "", NoOwner: "", "": ""},
 	} {
 		for is, want := range row {

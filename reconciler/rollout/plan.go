@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -28,12 +29,17 @@ type Subject struct {
 // but for Owner, whose zero value is unknown.
 type Facts struct {
 	Owner         Owner
+	Deleted       bool     // a fresh look found the service missing, draining or inactive
+	Base          string   // status of the running revision as AWS gives it now: ACTIVE, INACTIVE, DELETE_IN_PROGRESS; "": not asked
 	Express       bool     // resourceManagementType ECS
 	PauseHooks    []string // lifecycle hooks of the service that wait for somebody's answer
 	UnknownFields []string // fields of the raw document that a registration would lose
+	Registration  *Refusal // why the change cannot be registered, beside that
 	MovingImages  []string // images that a new deployment would move, or may, each with its container and why
 	FamilyUsers   []string // others that run the bare family, which is its newest revision
 	Requests      Requests // for what will be lost
+	Losses        []Loss   // of all services, of the last 14 days
+	Traffic       *Traffic // of the last 14 days; nil: no metric of it is known
 	// InternalOperation is Application Signals' count a minute; nil: not known.
 	InternalOperation *float64
 	Cures             []string // other cures, best first
@@ -63,7 +69,9 @@ type Plan struct {
 	Lost       []string                     `json:"lost"`
 	Cures      []string                     `json:"cures,omitempty"`
 	Power      string                       `json:"power"`
-	Baseline   []Life                       `json:"baseline,omitempty"`
+	Baseline   []Life                       `json:"baseline,omitempty"` // the newest lives before the change
+	Before     Baseline                     `json:"before,omitzero"`    // and what is known of all of them
+	Earliest   time.Time                    `json:"earliest,omitzero"`  // when the lifetimes can decide, if it starts now and no task dies; zero: not within the longest soak
 	Soak       Soak                         `json:"soak"`
 	// InternalOperation is how many requests of it there were a minute when the plan was made; nil: not known.
 	InternalOperation *float64 `json:"internalOperation,omitempty"`
@@ -109,8 +117,9 @@ func Make(s Subject, p Policy, set Settings, now time.Time) (plan Plan, refusal 
 		plan.Owner.State = UnknownOwner
 	}
 	plan.Handling = handling(p, plan.Owner.State)
-	plan.Baseline = baseline(s, plan.Culprits, now)
-	plan.Power = power(plan.Baseline, s.Service.Desired, plan.Soak)
+	plan.compareWith(baseline(s.Observation, s.History, plan.Base, plan.blame(s.Facts.Losses), set.Zone, s.Facts.Traffic, s.At))
+	f := plan.Before.comparison(nil).forecast(s.Service.Desired, plan.Soak, now)
+	plan.Earliest, plan.Power = f.at, f.power(plan.Before, s.Service.Desired, plan.Soak)
 	plan.foresee(s.Facts)
 	plan.seal()
 	return plan, firstOf(bad, s.lasting(plan)), true
@@ -153,6 +162,17 @@ func handling(p Policy, o Ownership) Handling {
 	return Export
 }
 
+// compareWith sets what the new tasks are compared with; baseline gives it, also after the plan was stored.
+func (p *Plan) compareWith(b Baseline) { p.Before, p.Baseline = b, b.Lives }
+
+func (p Plan) baseline() Baseline {
+	b := p.Before
+	b.Lives = p.Baseline
+	return b
+}
+
+func (p Plan) blame(losses []Loss) blame { return blame{p.Key, p.Culprits, losses} }
+
 // seal writes the hash over what an approval is given for: service, base revision, policy, changes, how it is handled and
 // how it is verified. Evidence and rates may move without making an approval stale.
 func (p *Plan) seal() {
@@ -190,7 +210,7 @@ func (p *Plan) foresee(f Facts) {
 func traces(f Facts, ratio float64, central bool) string {
 	keeps := fmt.Sprintf("a ratio of %g keeps %.3g %% of new traces", ratio, 100*ratio)
 	if f.Requests.PerMinute == 0 {
-		return keeps + "; the present rate is unknown (" + or(f.Requests.Unknown, "nobody counted") + "), and a service of little traffic may keep almost none"
+		return keeps + "; the present rate is unknown (" + cmp.Or(f.Requests.Unknown, "nobody counted") + "), and a service of little traffic may keep almost none"
 	}
 	out := fmt.Sprintf("%s: about %s a minute of the %s requests that are counted now", keeps, amount(ratio*f.Requests.PerMinute), amount(f.Requests.PerMinute))
 	if f.InternalOperation != nil && *f.InternalOperation > 0 {

@@ -100,8 +100,7 @@ func TestAWaitingPlanLearns(t *testing.T) {
 	if !ok || next.ID != first.ID || next.Plan.Hash != first.Plan.Hash || next.Phase != Approved || next.Approval == nil || !next.Deadline.Equal(first.Deadline) {
 		t.Errorf("%t %+v", ok, next)
 	}
-	was, _ := exposure(first.Plan.Baseline, culpritDeath)
-	is, _ := exposure(next.Plan.Baseline, culpritDeath)
+	was, is := first.Plan.Before.Deaths, next.Plan.Before.Deaths
 	if was != 1 || is != len(stops) || next.Plan.Power == first.Plan.Power {
 		t.Errorf("%d deaths (%s), then %d (%s)", was, first.Plan.Power, is, next.Plan.Power)
 	}

@@ -102,7 +102,8 @@ type Settings struct {
 	MaxSoak       time.Duration
 	PlanTTL       time.Duration
 	FleetSick     float64
-	Windows       []Window // none: any time
+	Windows       []Window       // none: any time
+	Zone          *time.Location // of the working week; nil: UTC
 	Freezes       []Freeze
 }
 

@@ -57,7 +57,7 @@ func Propose(s Subject, p Policy, b Brakes, now time.Time) (Rollout, bool) {
 	return fresh, true
 }
 
-// same tells whether a rollout was refused for that already. Which image moves, and why nobody can tell, is news under the one
+// same reports whether a rollout was refused for that already. Which image moves, and why nobody can tell, is news under the one
 // reason; the other reasons say the same each time, or count what nobody waits for.
 func (r *Refusal) same(was Rollout) bool {
 	return was.Outcome == Refused && was.Reason == r.Reason && (r.Reason != ReasonDrift || was.Message == r.Message)
@@ -66,14 +66,12 @@ func (r *Refusal) same(was Rollout) bool {
 // waiting keeps a rollout that has not begun with what is known now. One whose plan nobody would make any more ends. A new death
 // tells more of how soon a fix can be proven; the hash, which an approval is for, does not cover that.
 func (r Rollout) waiting(plan Plan, wanted bool, now time.Time) (Rollout, bool) {
-	was, _ := exposure(r.Plan.Baseline, culpritDeath)
-	is, _ := exposure(plan.Baseline, culpritDeath)
 	switch {
 	case r.Phase != Proposed && r.Phase != Approved:
 		return Rollout{}, false
 	case !wanted || plan.Hash != r.Plan.Hash:
 		r.end(Expired, "", "it is no longer wanted as it was planned: a finding closed, or the revision, the policy or the owner changed", now)
-	case is > was:
+	case plan.Before.Deaths > r.Plan.Before.Deaths:
 		r.Plan = plan
 	default:
 		return Rollout{}, false
@@ -126,5 +124,5 @@ func (b Brakes) start(r Rollout, s Subject, now time.Time) *Refusal {
 	if b.Mode != Auto || r.Plan.Handling != Apply {
 		return nil
 	}
-	return b.mayStart(r, s.Observation, now)
+	return b.admit(r, s.Observation, now)
 }

@@ -75,7 +75,7 @@ var refusals = []struct {
 	{ReasonOwned, func(s *scene) {
 		s.Facts.Owner = Owner{State: Owned, Name: "stack web", Evidence: []string{"stack web"}}
 	}},
-	{ReasonUnowned, func(s *scene) { s.Facts.Owner = Owner{} }},
+	{ReasonOwnerUnknown, func(s *scene) { s.Facts.Owner = Owner{} }},
 	{ReasonSecrets, func(s *scene) { s.app().Secrets = []string{otel.SamplerArg} }},
 	{ReasonEnvFile, func(s *scene) { s.app().Env, s.app().EnvFiles = s.app().Env[:1], 1 }},
 	{ReasonDuplicate, func(s *scene) { s.app().Env = append(s.app().Env, s.app().Env[1]) }},
@@ -83,8 +83,14 @@ var refusals = []struct {
 	{ReasonUnseen, func(s *scene) { s.Definitions = nil }},
 	{ReasonUnseen, func(s *scene) { s.app().Env[1].Kept = false }},
 	{ReasonField, func(s *scene) { s.Facts.UnknownFields = []string{"containerDefinitions[app].novel"} }},
+	{ReasonTags, func(s *scene) { s.Facts.Registration = refuse(ReasonTags, nil, "51 tags") }},
+	{ReasonLarge, func(s *scene) { s.Facts.Registration = refuse(ReasonLarge, nil, "70000 bytes") }},
 	{ReasonDrift, func(s *scene) { s.Facts.MovingImages = []string{"app"} }},
 	{ReasonShared, func(s *scene) { s.Facts.FamilyUsers = []string{"rule nightly"} }},
+	{ReasonInactive, func(s *scene) { s.Facts.Base = "INACTIVE" }},
+	{ReasonInactive, func(s *scene) { s.Facts.Base = "DELETE_IN_PROGRESS" }},
+	{ReasonDeleted, func(s *scene) { s.Facts.Deleted = true }},
+	{ReasonDeleted, func(s *scene) { s.Service.Status = "DRAINING" }},
 	{ReasonDeploying, func(s *scene) { s.Service.Deployments[0].RolloutState = fleet.RolloutInProgress }},
 	{ReasonWindow, func(s *scene) { s.brakes.Settings.Freezes = []Freeze{{start, start.Add(time.Hour), "a test"}} }},
 	{ReasonPaused, func(s *scene) { s.brakes.Paused = "by oncall" }},
@@ -102,7 +108,7 @@ var refusals = []struct {
 	{ReasonCanary, func(s *scene) {
 		plan, _, _ := Make(s.Subject, s.policy, s.brakes.Settings, s.now)
 		plan.Key.Service = "first"
-		s.brakes.Known = []Rollout{{ID: "old", Plan: plan, Outcome: RolledBack, Canary: true, Since: start.Add(-time.Hour)}}
+		s.brakes.Known = []Rollout{{ID: "old", Plan: plan, Outcome: RolledBack, Canary: true, Wrote: start.Add(-2 * time.Hour), Since: start.Add(-time.Hour)}}
 	}},
 }
 
@@ -164,7 +170,7 @@ func TestWaits(t *testing.T) {
 			r, _ := s.propose()
 			s.brakes.Known = []Rollout{r, c.known(r.Plan)}
 			for range 3 {
-				r, _ = Advance(r, World{Observation: s.Observation, Brakes: s.brakes}, s.now)
+				r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now)
 			}
 			if r.Phase != Approved || r.Reason != c.reason || r.Remedy == "" {
 				t.Fatalf("%s %s: %s", r.Phase, r.Reason, r.Message)
@@ -216,6 +222,29 @@ func TestModes(t *testing.T) {
 	s.brakes.Mode = Off
 	if r, ok := s.propose(); ok {
 		t.Errorf("mode off plans %s", r.ID)
+	}
+}
+
+// TestAutoWaitsForHistory: what cannot be proven is a person's decision.
+func TestAutoWaitsForHistory(t *testing.T) {
+	s := newScene()
+	s.Service.Desired, s.History.Stops = 1, s.History.Stops[:3]
+	r, _ := s.propose()
+	step := func() {
+		s.now = s.now.Add(time.Minute)
+		s.At, s.brakes.Known = s.now, []Rollout{r}
+		r, _ = Advance(r, World{Observation: s.Observation, History: s.History, Brakes: s.brakes}, s.now)
+	}
+	if step(); r.Phase != Proposed || r.Reason != ReasonHistory || !strings.Contains(r.Message, "7 moments are needed") || r.Remedy == "" {
+		t.Fatalf("%s %s: %s", r.Phase, r.Reason, r.Message)
+	}
+	approved, err := ApproveBy(r, r.Plan.Hash, Order{By: "oncall", At: s.now}, time.Hour)
+	if err != nil || approved.Phase != Approved {
+		t.Errorf("a person approves it: %s: %v", state(approved), err)
+	}
+	s.History = newScene().History
+	if step(); r.Phase != Approved {
+		t.Errorf("with more history: %s %s: %s", r.Phase, r.Reason, r.Message)
 	}
 }
 

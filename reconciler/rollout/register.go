@@ -70,7 +70,7 @@ func (m *machine) registered(revision string) {
 
 // onBase sends a write that needs the base running and nothing in flight, by a look made in this phase.
 func (m *machine) onBase(s Step) {
-	if why := m.w.Brakes.mayStart(m.Rollout, m.w.Observation, m.now); why != nil {
+	if why := m.w.Brakes.admit(m.Rollout, m.w.Observation, m.now); why != nil {
 		m.wait(why)
 		m.stay()
 		return
@@ -86,7 +86,7 @@ func (m *machine) onBase(s Step) {
 	p, _ := look.Service.Primary()
 	switch {
 	case look.Gone:
-		m.conclude(Superseded, "", "the service is gone")
+		m.conclude(Superseded, ReasonDeleted, "the service is gone")
 	case p.TaskDefinition != m.Plan.Base:
 		m.conclude(Superseded, "", "the service runs "+fleet.NameOf(p.TaskDefinition)+" now")
 	case look.inFlight():
@@ -99,7 +99,7 @@ func (m *machine) onBase(s Step) {
 	}
 }
 
-// inFlight tells whether any deployment is under way, by the service's list or by its newest service deployment.
+// inFlight reports whether any deployment is under way, by the service's list or by its newest service deployment.
 func (l Look) inFlight() bool { return l.Service.Deploying() || l.Deployment.underWay() }
 
 func (d Deployment) underWay() bool {
@@ -121,12 +121,10 @@ func (m *machine) conclude(o Outcome, reason Reason, message string) {
 		return
 	}
 	m.Ending = &Conclusion{Outcome: o, Reason: reason, Message: message}
-	m.enter(RollingBack, m.now, rollIn)
-	if m.w.Look != nil && m.w.Look.staged() {
-		m.Deadline = m.now.Add(stageIn)
-	}
+	m.enter(RollingBack, m.now, m.deployIn())
 	m.Message = message
 	m.look()
 }
 
+// staged reports whether the newest deployment has lifecycle stages: blue/green, linear or canary.
 func (l Look) staged() bool { return l.Deployment.Stage != "" }

@@ -50,11 +50,13 @@ type Rollout struct {
 	Reason   Reason    `json:"reason,omitempty"` // of the outcome, or of what it waits for
 	Message  string    `json:"message,omitempty"`
 	Remedy   string    `json:"remedy,omitempty"`
+	// WaitsSince is when the guard named by Reason first held this phase up; zero: nothing holds it up.
+	WaitsSince time.Time `json:"waitsSince,omitzero"`
 
 	CreatedAt time.Time `json:"createdAt"`
 	Canary    bool      `json:"canary,omitempty"` // of its policy's first wave; fixed when it starts
 	Approval  *Order    `json:"approval,omitempty"`
-	Order     *Order    `json:"order,omitempty"` // a person's rollback, which pause does not stop
+	Order     *Order    `json:"order,omitempty"` // an approver's rollback, which no pause, tag or mode stops
 	StartedAt time.Time `json:"startedAt,omitzero"`
 
 	Wrote   time.Time `json:"wrote,omitzero"`    // when an UpdateService was last intended that was not turned away
@@ -70,8 +72,10 @@ type Rollout struct {
 	Carriers []string `json:"carriers,omitempty"`    // later revisions of others that carry the values
 	Foreign  bool     `json:"foreign,omitempty"`     // somebody else applied the export: watched, never rolled back
 
-	Ending *Conclusion `json:"ending,omitempty"` // while rolling back: how it will end
-	Soak   Progress    `json:"progress,omitzero"`
+	Ending    *Conclusion `json:"ending,omitempty"`    // while rolling back: how it will end
+	Former    *Conclusion `json:"former,omitempty"`    // the end that it had before an approver ordered its rollback
+	Disproved bool        `json:"disproved,omitempty"` // it succeeded, and later the culprit died as before
+	Soak      Progress    `json:"progress,omitzero"`
 }
 
 // Order is a person's word.
@@ -97,6 +101,18 @@ type Conclusion struct {
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message"`
 	Restored bool    `json:"restored,omitempty"` // the old revision runs again, and nothing else is under way
+
+	// To is the ACTIVE revision with the base's content that is deployed instead of the base; "": the base itself.
+	To string `json:"to,omitempty"`
+	// Seeks is set while such a revision must be found or registered, because AWS does not deploy the one that was asked for.
+	Seeks bool `json:"seeks,omitempty"`
+	// Refusals counts the answers of AWS, one after the other, that the way back will not be carried out as asked.
+	Refusals int    `json:"refusals,omitempty"`
+	Refused  string `json:"refused,omitempty"` // the last of these answers
+	// NoStop is set once StopServiceDeployment did not help: UpdateService takes its place.
+	NoStop bool `json:"noStop,omitempty"`
+	// Covered is the revision of somebody else that was the family's newest when To had to be registered.
+	Covered string `json:"covered,omitempty"`
 }
 
 // Progress is what a soak has found so far.
@@ -128,13 +144,13 @@ func (r Rollout) clone() Rollout {
 	return r
 }
 
-// Live tells whether the rollout is still on its way.
+// Live reports whether the rollout is still on its way.
 func (r Rollout) Live() bool { return r.Outcome == "" }
 
 // Key is the service it concerns.
 func (r Rollout) Key() fleet.Key { return r.Plan.Key }
 
-// acting tells whether it is between its first write and its soak, or on its way back.
+// acting reports whether it is between its first write and its soak, or on its way back.
 func (r Rollout) acting() bool {
 	return r.Live() && (r.Phase == Registering || r.Phase == Rolling || r.Phase == RollingBack)
 }
@@ -142,16 +158,20 @@ func (r Rollout) acting() bool {
 // enter begins a phase.
 func (r *Rollout) enter(p Phase, now time.Time, lasts time.Duration) {
 	r.Phase, r.Since, r.Deadline = p, now, now.Add(lasts)
-	r.Reason, r.Message, r.Remedy, r.Intent, r.Pause = "", "", "", nil, nil
+	r.Reason, r.Message, r.Remedy, r.Intent, r.Pause, r.WaitsSince = "", "", "", nil, nil, time.Time{}
 }
 
 // end closes the rollout.
 func (r *Rollout) end(o Outcome, reason Reason, message string, now time.Time) {
 	r.Untouched = r.untouched(o)
-	r.Outcome, r.Reason, r.Message, r.Remedy, r.Since, r.Intent, r.Pause = o, reason, message, remedies[reason], now, nil, nil
+	r.Outcome, r.Reason, r.Message, r.Remedy, r.Since = o, reason, message, remedies[reason], now
+	r.Intent, r.Pause, r.WaitsSince = nil, nil, time.Time{}
 }
 
-// wait says why nothing is done now.
-func (r *Rollout) wait(why *Refusal) {
-	r.Reason, r.Message, r.Remedy = why.Reason, why.Message, why.Remedy
+// wait says why nothing is done now, and keeps since when that is so.
+func (m *machine) wait(why *Refusal) {
+	if m.WaitsSince.IsZero() || m.Reason != why.Reason {
+		m.WaitsSince = m.now
+	}
+	m.Reason, m.Message, m.Remedy = why.Reason, why.Message, why.Remedy
 }

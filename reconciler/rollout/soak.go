@@ -44,7 +44,7 @@ func (m *machine) decided(o Outcome, message string) {
 }
 
 // replaced looks into a service that no longer runs a revision with the values, by a fresh look: the sweep's may be older.
-// It tells whether the soak goes on.
+// It reports whether the soak goes on.
 func (m *machine) replaced() bool {
 	look, ok := m.w.lookSince(m.w.Observation.At, m.now)
 	p, _ := look.Service.Primary()
@@ -52,11 +52,11 @@ func (m *machine) replaced() bool {
 	case !ok:
 		m.look()
 	case look.Gone:
-		m.end(Superseded, "", "the service is gone", m.now)
+		m.end(Superseded, ReasonDeleted, "the service is gone", m.now)
 	case m.carries(p.TaskDefinition):
 		return true
 	case p.TaskDefinition == m.Plan.Base && !m.Foreign:
-		why, _ := m.takenBack(look)
+		why, _ := m.wasRolledBack(look)
 		m.conclude(RolledBack, "", why)
 	default:
 		m.foreign(look, p)
@@ -74,6 +74,7 @@ func (m *machine) exported() {
 		return
 	}
 	m.Outcome, m.Foreign, m.Revision = "", true, p.TaskDefinition
+	m.rebase(p.CreatedAt)
 	m.Soak.From, m.Soak.Tasks = m.now, p.Running
 	m.enter(Soaking, m.now, m.Plan.Soak.Max)
 	m.Message = fleet.NameOf(p.TaskDefinition) + " carries the exported values"
@@ -87,16 +88,18 @@ func (m *machine) assess() {
 		m.Soak.Assessment.Message = "the view of the service is not whole: nothing is concluded"
 		return
 	}
-	// A task's first second is its revision's; deployments of others never count, since their revisions are not carried.
-	born := func(revision string, _ time.Time) bool { return m.carries(revision) }
-	fresh := livesOf(o, m.w.History, m.Plan.Culprits, time.Time{}, born)
-	t := Trial{Base: m.Plan.Baseline, New: fresh, Missing: m.missing(), Spent: m.Soak.Spent}
+	t := Trial{Base: m.Plan.baseline(), New: m.newLives(), Traffic: m.w.Traffic, Missing: m.missing(), Spent: m.Soak.Spent}
 	if !m.Soak.From.IsZero() {
 		t.Elapsed = float64(m.now.Sub(m.Soak.From)) / float64(max(m.Plan.Soak.Max, 1))
 	}
 	m.Soak.Assessment = Verify(t)
 	m.Soak.Spent = m.Soak.Assessment.Spent
 	m.Soak.Table = tableOf(t, m.Soak.Assessment, m.w.Volumes)
+}
+
+// newLives are the lives of the tasks of all revisions that carry the values.
+func (m *machine) newLives() []Life {
+	return livesOf(m.w.Observation, m.w.History, m.Plan.blame(m.w.Losses), time.Time{}, func(revision string, _ time.Time) bool { return m.carries(revision) })
 }
 
 // missing is how many of the tasks that ran when the deployment was complete are neither seen running nor recorded as

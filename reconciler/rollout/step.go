@@ -19,20 +19,26 @@ const (
 	Register  Call = "register"    // register Base with Set in it, tagged; compared before and after
 	Update    Call = "update"      // UpdateService with cluster, service and Revision, nothing else
 	Check     Call = "check"       // find out the plan's facts anew, hold them against the plan, and then look at the service
-	Restore   Call = "restore"     // unless the family's newest ACTIVE revision has Base's content already: register it again
-	Record    Call = "record"      // append Text to the audit log
+	// Restore registers Base's content again where the family's newest ACTIVE revision is one that this rollout registered and
+	// has other content.
+	Restore Call = "restore"
+	// Reregister gives an ACTIVE revision with Base's content: Base itself, one that has it, or its content registered again.
+	Reregister Call = "reregister"
+	// Stop has ECS roll back the service deployment that is under way (StopServiceDeployment with stopType ROLLBACK).
+	Stop   Call = "stop_deployment"
+	Record Call = "record" // append Text to the audit log
 )
 
-// Step is one thing to be done, in order, after the rollout was committed. SDK retries are off for Register, Update and
-// Restore.
+// Step is one thing to be done, in order, after the rollout was committed. SDK retries are off for every call that writes.
 type Step struct {
 	Call     Call
 	Key      fleet.Key
-	Base     string                       // Register, Restore, FindByTag: ARN of the revision whose raw document or family is meant
+	Base     string                       // Register, Restore, Reregister, FindByTag: ARN of the revision whose raw document or family is meant
 	Set      map[string]map[string]string // Register
-	Tag      string                       // Register, FindByTag, Restore: value of RolloutTag
+	Tag      string                       // Register, FindByTag, Restore, Reregister: value of RolloutTag
 	Service  string                       // Update: the service's ARN
 	Revision string                       // Update: the full ARN
+	Stops    string                       // Stop: ARN of the service deployment
 	Text     string                       // Record
 }
 
@@ -41,9 +47,12 @@ type Step struct {
 type Answer struct {
 	Call     Call
 	At       time.Time
-	Revision string   // Register, Restore: the ARN that was registered, or the newest that has the content; FindByTag: what was found, "" for nothing
-	Refusal  *Refusal // the edge's facts or comparison forbid it (unknown_field, image_drift, …): nothing was sent; with Revision: that is what came of it
-	Err      error    // of a class of package fleet, or of none: then the call may have been carried out
+	Revision string // Register, Restore, Reregister: the ARN that was registered, or one that has the content; FindByTag: what was found, "" for nothing
+	// Foreign is the family's newest revision where this rollout did not register it: Restore left it alone; Reregister had to
+	// register after it.
+	Foreign string
+	Refusal *Refusal // the edge's facts or comparison forbid it (unknown_field, image_drift, …): nothing was sent; with Revision: that is what came of it
+	Err     error    // of a class of package fleet, or of none: then the call may have been carried out
 }
 
 // nothingDone reports whether the answer says for certain that the call changed nothing.
@@ -85,6 +94,8 @@ type World struct {
 	Unanswered  string   // why the plan's facts are not known now, since the last questions had no answer; "": they had
 	Answers     []Answer // since the last Advance, oldest first
 	Volumes     Volumes
+	Losses      []Loss   // of all services, since before the change
+	Traffic     *Traffic // since before the change; nil: not read
 	Brakes      Brakes
 }
 

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -8,74 +9,64 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// Ending is how one task's life is known to have ended.
-type Ending string
+// immuneAge is how many times the highest age at death other tasks must have passed to count as tasks that the fault does not
+// strike (package churn does likewise). The percentile is then of those that die.
+const immuneAge = 2
 
-// Endings. Alive also stands for lives that something planned cut short (a deployment, scaling in, an operator): of both is
-// known only that they lasted at least so long, which statistics calls censored.
-const (
-	Alive   Ending = "alive"
-	Culprit Ending = "culprit" // the death that the fix is to end, and every unplanned one of which nobody knows better
-	Other   Ending = "other"   // an unplanned death of another, known culprit
-)
-
-// Life is one task: how long it ran, and how that ended.
-type Life struct {
-	Age time.Duration `json:"age"`
-	End Ending        `json:"end"`
-}
-
-func culpritDeath(l Life) bool { return l.End == Culprit }
-func anyDeath(l Life) bool     { return l.End != Alive }
-
-// exposure is the number of deaths and the time of all lives together.
-func exposure(lives []Life, death func(Life) bool) (n int, total time.Duration) {
+// q90 is the counted age that a tenth of the lives that die outlives: the 90th percentile of the Kaplan-Meier estimate.
+// Where the estimate does not get so far (few die, or all that are alive are young) it is the one of an exponential with the
+// same deaths and exposure, or the highest age, whichever is higher. It is 0 where no task died.
+func q90(lives []Life) time.Duration {
+	var total, oldest, oldestDeath time.Duration
+	died := 0
 	for _, l := range lives {
-		total += l.Age
-		if death(l) {
-			n++
+		total += l.Counted
+		oldest = max(oldest, l.Counted)
+		if l.End == Culprit {
+			died++
+			oldestDeath = max(oldestDeath, l.Counted)
 		}
 	}
-	return n, total
-}
-
-// q90 is the age that a tenth of these lives outlives: the 90th percentile of the Kaplan-Meier estimate, and where that does
-// not get so far (few die, or all who are alive are young) the one of an exponential with the same deaths and exposure, or
-// the oldest age known, whichever is longer. It is 0 where nobody died.
-func q90(lives []Life) time.Duration {
-	deaths, total := exposure(lives, culpritDeath)
-	if deaths == 0 {
+	if died == 0 {
 		return 0
 	}
-	sorted := slices.SortedFunc(slices.Values(lives), byAge)
-	survive := 1.0
+	sorted := slices.SortedFunc(slices.Values(lives), byCounted)
+	steps, left := []float64{}, 1.0
+	var at []time.Duration
 	for i, l := range sorted {
 		if l.End == Culprit {
-			survive *= 1 - 1/float64(len(sorted)-i)
-		}
-		if survive <= 0.1+1e-9 { // the product of fractions is not exact
-			return l.Age
+			left *= 1 - 1/float64(len(sorted)-i)
+			steps, at = append(steps, left), append(at, l.Counted)
 		}
 	}
-	return max(sorted[len(sorted)-1].Age, time.Duration(math.Ln10*float64(total)/float64(deaths)))
+	never := 0.0
+	if oldest >= immuneAge*oldestDeath {
+		never = left
+	}
+	for i, left := range steps {
+		if left <= never+0.1*(1-never)+1e-9 { // the product of fractions is not exact
+			return at[i]
+		}
+	}
+	return max(oldest, time.Duration(math.Ln10*float64(total)/float64(died)))
 }
 
-// byAge orders lives by age; at the same age deaths come first, since who is alive at that age was at risk then.
-func byAge(a, b Life) int {
-	switch {
-	case a.Age != b.Age && a.Age < b.Age, a.Age == b.Age && a.End != Alive && b.End == Alive:
-		return -1
-	case a.Age != b.Age, a.End == Alive && b.End != Alive:
-		return 1
+// byCounted orders lives by counted age; at the same age deaths come first, since a task that lives at that age was at risk then.
+func byCounted(a, b Life) int {
+	alive := func(l Life) int {
+		if l.End == Alive {
+			return 1
+		}
+		return 0
 	}
-	return 0
+	return cmp.Or(cmp.Compare(a.Counted, b.Counted), cmp.Compare(alive(a), alive(b)))
 }
 
 // ranks compares two groups' deaths in the order of age.
 type ranks struct {
-	observed int       // deaths of the new lives
-	expected float64   // as many as their share of those at risk at each death would give
-	draws    []float64 // that share, death by death
+	observed int       // moments of death of the new lives
+	expected float64   // as many as their share of those at risk at each moment would give
+	draws    []float64 // that share, moment by moment
 }
 
 // fewer is the chance of that few new deaths or fewer, if both groups were alike.
@@ -84,36 +75,63 @@ func (r ranks) fewer() float64 { return atMost(r.draws, r.observed) }
 // more is the chance of that many new deaths or more, if both groups were alike.
 func (r ranks) more() float64 { return max(1-atMost(r.draws, r.observed-1), 0) }
 
-// logRank is the exact log-rank test. At each death, the chance that it falls on a new life is the share of new lives among
-// those who had reached that age; the number of new deaths is then a sum of such draws, whose distribution is computed and
-// not approximated, so that it holds for one task as for hundreds. Ages alone count: a task too young to have died by the
-// baseline's experience adds nothing. (N. Mantel 1966, with the risk sets as they were observed.)
-func logRank(base, fresh []Life, death func(Life) bool) ranks {
+// logRank is the exact log-rank test on counted ages. At each moment of death, the chance that it falls on a new life is the
+// share of new lives among those that had reached that age; the number of new deaths is then a sum of such draws, whose
+// distribution is computed and not approximated, so that it holds for one task as for hundreds. Ages alone count: a task too
+// young to have died by the baseline's experience adds nothing. (N. Mantel 1966, with the risk sets as they were observed.)
+// Deaths of one moment are one life; a life without a death counts for the part apart, the share of deaths that came alone.
+func logRank(base, fresh []Life, death func(Life) bool, apart float64) ranks {
 	type entry struct {
-		Life
-		fresh bool
+		age         time.Duration
+		fresh, died bool
 	}
 	all := make([]entry, 0, len(base)+len(fresh))
-	for _, l := range base {
-		all = append(all, entry{l, false})
+	weight := func(e entry) float64 {
+		if e.died {
+			return 1
+		}
+		return apart
 	}
-	for _, l := range fresh {
-		all = append(all, entry{l, true})
+	var atRisk, freshAtRisk float64
+	add := func(lives []Life, fresh bool) {
+		for _, l := range lives {
+			e := entry{l.Counted, fresh, death(l)}
+			if e.died && l.Shared {
+				continue
+			}
+			all = append(all, e)
+			atRisk += weight(e)
+			if fresh {
+				freshAtRisk += weight(e)
+			}
+		}
 	}
-	slices.SortStableFunc(all, func(a, b entry) int { return byAge(a.Life, b.Life) })
+	add(base, false)
+	add(fresh, true)
+	slices.SortFunc(all, func(a, b entry) int {
+		switch {
+		case a.age != b.age:
+			return cmp.Compare(a.age, b.age)
+		case a.died != b.died && a.died:
+			return -1
+		case a.died != b.died:
+			return 1
+		}
+		return 0
+	})
 	var r ranks
-	atRisk := len(fresh)
-	for i, e := range all {
-		if death(e.Life) {
-			share := float64(atRisk) / float64(len(all)-i)
+	for _, e := range all {
+		if e.died {
+			share := min(1, max(0, freshAtRisk/atRisk))
 			r.draws = append(r.draws, share)
 			r.expected += share
 			if e.fresh {
 				r.observed++
 			}
 		}
+		atRisk -= weight(e)
 		if e.fresh {
-			atRisk--
+			freshAtRisk -= weight(e)
 		}
 	}
 	return r

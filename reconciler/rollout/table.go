@@ -37,7 +37,7 @@ type Volumes struct {
 }
 
 func tableOf(t Trial, a Assessment, v Volumes) *Table {
-	out := &Table{Before: side(t.Base), After: side(t.New), Verdict: a.Verdict, Message: a.Message}
+	out := &Table{Before: t.Base.side(), After: side(t.New), Verdict: a.Verdict, Message: a.Message}
 	out.Before.Volume, out.After.Volume = v.InternalOperationBefore, v.InternalOperationAfter
 	out.Before.Restarts, out.After.Restarts = v.RestartsBefore, v.RestartsAfter
 	if a.Verdict != Undecided {
@@ -46,22 +46,38 @@ func tableOf(t Trial, a Assessment, v Volumes) *Table {
 	return out
 }
 
+// side sums the new lives up.
 func side(lives []Life) Side {
-	deaths, total := exposure(lives, culpritDeath)
-	all, _ := exposure(lives, anyDeath)
-	s := Side{Deaths: deaths, OtherDeaths: all - deaths, TaskDays: total.Hours() / 24, Q90: q90(lives)}
+	var out Side
+	var total time.Duration
 	for _, l := range lives {
-		s.Oldest = max(s.Oldest, l.Age)
+		total += l.Age
+		out.Oldest = max(out.Oldest, l.Age)
+		switch l.End {
+		case Culprit:
+			out.Deaths++
+		case Other:
+			out.OtherDeaths++
+		}
 	}
+	return out.rated(total)
+}
+
+func (b Baseline) side() Side {
+	return Side{Deaths: b.Deaths, OtherDeaths: b.Others, Oldest: b.Oldest, Q90: q90(wholeAges(b.Lives))}.rated(b.Time)
+}
+
+// rated adds the rate and Garwood's exact bounds of a Poisson count (Biometrika 28, 1936).
+func (s Side) rated(total time.Duration) Side {
+	s.TaskDays = total.Hours() / 24
 	if s.TaskDays == 0 {
 		return s
 	}
-	// Garwood's exact bounds of a Poisson count (Biometrika 28, 1936).
-	s.Rate = float64(deaths) / s.TaskDays
-	if deaths > 0 {
-		s.Low = distuv.ChiSquared{K: float64(2 * deaths)}.Quantile(0.05) / 2 / s.TaskDays
+	s.Rate = float64(s.Deaths) / s.TaskDays
+	if s.Deaths > 0 {
+		s.Low = distuv.ChiSquared{K: float64(2 * s.Deaths)}.Quantile(0.05) / 2 / s.TaskDays
 	}
-	s.High = distuv.ChiSquared{K: float64(2*deaths + 2)}.Quantile(0.95) / 2 / s.TaskDays
+	s.High = distuv.ChiSquared{K: float64(2*s.Deaths + 2)}.Quantile(0.95) / 2 / s.TaskDays
 	return s
 }
 

@@ -21,141 +21,259 @@ const (
 const (
 	// quietChance bounds the no-death rule: how often a fix that does nothing may look effective by surviving.
 	quietChance = 0.05
-	// deathsChance bounds the rule for fixes under which somebody died all the same, over all its looks together. Both
-	// make the 6 % that a fix without effect may be called effective.
+	// deathsChance bounds the rule for fixes under which a task died all the same, over all its looks together. Both make
+	// the 6 % that a fix without effect may be called effective.
 	deathsChance = 0.01
-	// worseChance bounds one look for harm. It spends nothing over time: calling a harmless fix harmful costs a rollback,
-	// not a wrong proof.
-	worseChance = 0.01
-	// worseDeaths is the least number of deaths that harm is concluded from.
-	worseDeaths = 2
-	// outlive is how far beyond the baseline's 90th percentile the oldest new task must be. Tasks that start together may
-	// die together, so a generation counts as one draw; where tasks do not get younger with age, an unfixed one reaches
-	// 1.5 times that percentile with a chance of at most 0.1^1.5 = 3.2 % (the survival of an increasing hazard is
-	// log-concave; Barlow and Proschan, Mathematical Theory of Reliability, 1965, chapter 2).
+	// outlive is how far beyond the baseline's 90th percentile the oldest new task must be.
 	outlive = 1.5
+	// outliveFew is the same for the rule under which a task died all the same: a generation that has begun to die must have
+	// had the time to finish.
+	outliveFew = 2.5
 	// relief is the largest share of the expected deaths that may still happen under an effective fix.
 	relief = 0.2
 	// looks is how often the deaths rule may be asked within the longest soak.
 	looks = 24
+
+	// worseChance bounds one look for harm. Looks are many, but only a new death can change the answer.
+	worseChance = 0.002
+	// worseMoments is the least number of separate moments of death that harm is concluded from.
+	worseMoments = 3
+	// worseAge takes each new task for so many times as old as it is: a little earlier than before is no harm.
+	worseAge = 1.5
+	// grossAge does the same in hours of which nothing is known from before the change. Traffic may differ that much
+	// between a night and a day; a crash at start differs more.
+	grossAge = 12
 )
 
 // Trial is one comparison: the lives before the fix, those since, and how far the soak has got.
 type Trial struct {
-	Base, New []Life
-	Missing   int     // first tasks of the new revision of which nobody knows what became
-	Spent     float64 // of deathsChance, by earlier looks
-	Elapsed   float64 // of the longest soak, 0 to 1
+	Base    Baseline
+	New     []Life   // Start, Age and End
+	Traffic *Traffic // since before the change; nil: not known
+	Missing int      // first tasks of the new revision whose fate is unknown
+	Spent   float64  // of deathsChance, by earlier looks
+	Elapsed float64  // of the longest soak, 0 to 1
 }
+
+// Ages is an age in whole and in hours that count.
+type Ages struct {
+	Whole   time.Duration `json:"whole"`
+	Counted time.Duration `json:"counted"`
+}
+
+func (a Ages) times(f float64) Ages {
+	return Ages{time.Duration(f * float64(a.Whole)), time.Duration(f * float64(a.Counted))}
+}
+
+// reaches reports whether both ages are at least the other's.
+func (a Ages) reaches(bar Ages) bool { return a.Whole >= bar.Whole && a.Counted >= bar.Counted }
 
 // Assessment is the answer to a Trial, with its reasons.
 type Assessment struct {
-	Verdict     Verdict       `json:"verdict"`
-	Message     string        `json:"message"`
-	Chance      float64       `json:"chance"`      // of seeing this or better from a fix that does nothing; 1 where nothing can be said
-	Spent       float64       `json:"spent"`       // the Trial's, with this look's share
-	Bar         time.Duration `json:"bar"`         // the age that a new task must reach; 0: no death is known to compare with
-	Oldest      time.Duration `json:"oldest"`      // age of the oldest new task
-	Ineffective bool          `json:"ineffective"` // deaths go on as before: reported, and nothing is done about it
+	Verdict     Verdict `json:"verdict"`
+	Message     string  `json:"message"`
+	Chance      float64 `json:"chance"`      // of seeing this or better from a fix that does nothing; 1 where nothing can be said
+	Spent       float64 `json:"spent"`       // the Trial's, with this look's share
+	Bar         Ages    `json:"bar"`         // that a new task must reach; zero: no death is known to compare with
+	Oldest      Ages    `json:"oldest"`      // of the oldest new task
+	Ineffective bool    `json:"ineffective"` // deaths go on as before: reported, and nothing is done about it
 }
 
 // Verify says what the lifetimes prove.
 //
-//	worse      unplanned deaths come earlier than the baseline's, even if the new tasks were half as old again, by the
-//	           exact log-rank test at 1 %; at any time
-//	effective  a new task has outlived the baseline's 90th percentile half over again, and
-//	           nobody died of the culprit, the chance of which is <= 5 % without a fix, or
-//	           few did (<= 20 % of the expected), by the log-rank test at what this look may spend of 1 %
+//	worse      unplanned deaths come earlier than the baseline's in the same kinds of hours, by the exact log-rank test and
+//	           by the count of deaths in those hours, each at 0.2 %; or so early that no difference of traffic explains it
+//	effective  a new task has outlived the baseline's 90th percentile by a quarter, and
+//	           the culprit did not die, the chance of which is <= 5 % without a fix, or
+//	           it died seldom (<= 20 % of the expected), by the log-rank test at what this look may spend of 1 %
 //	undecided  otherwise
 //
-// The chance that nobody dies takes each life's age beyond the 90th percentile in units of it, with a hazard that stays
-// what it was there, and a scale that is known from m deaths only: (m/(m+x))^m, the chance that of the baseline's and the
-// new exposure together all m deaths fall into the baseline's. Younger tasks add nothing, however many they are.
-func Verify(t Trial) Assessment {
-	a := Assessment{Verdict: Undecided, Chance: 1, Spent: t.Spent, Bar: time.Duration(outlive * float64(q90(t.Base)))}
-	for _, l := range t.New {
-		a.Oldest = max(a.Oldest, l.Age)
+// Two chances bound the no-death rule. One is that all known moments of death fell before the change, hour of the week by
+// hour of the week (comparison.noDeath). The other is that the fault does not strike every task, and struck all old ones
+// and none of the new (immune).
+func Verify(t Trial) Assessment { return t.Base.comparison(t.Traffic).verify(t) }
+
+func (c *comparison) verify(t Trial) Assessment {
+	fresh := make([]Life, len(t.New))
+	copy(fresh, t.New)
+	markMoments(fresh, c.moment)
+	a := Assessment{Verdict: Undecided, Chance: 1, Spent: t.Spent, Bar: c.bar}
+	for i, l := range fresh {
+		fresh[i].Counted = c.counted(l.Start, l.ended())
+		a.Oldest = Ages{max(a.Oldest.Whole, l.Age), max(a.Oldest.Counted, fresh[i].Counted)}
 	}
-	if a.harm(t) {
+	exposed := c.exposed(fresh)
+	if a.harm(c, fresh, exposed) {
 		return a
 	}
-	r := logRank(t.Base, t.New, culpritDeath)
+	var r ranks
+	if deaths(fresh) > 0 {
+		r = logRank(c.Lives, fresh, culpritDeath, c.apart())
+	}
 	a.Ineffective = r.observed > 0 && float64(r.observed) >= r.expected/2
 	switch {
-	case a.Bar == 0:
+	case a.Bar == Ages{}:
 		a.Message = "no lifetime before the change is known that ended in a death: nothing can be compared"
+	case t.Base.Traffic != nil && t.Traffic == nil:
+		a.Message = "the requests since the change could not be read, by which lifetimes of this service are compared"
 	case t.Missing > 0:
-		a.Message = fmt.Sprintf("of %d task(s) that the new revision started with nobody knows whether they died", t.Missing)
-	case a.Oldest < a.Bar:
-		a.Message = fmt.Sprintf("the oldest new task is %s old and must reach %s, 1.5 times the age that a tenth of the tasks reached before",
-			human(a.Oldest), human(a.Bar))
+		a.Message = fmt.Sprintf("the fate of %d task(s) that the new revision started is unknown", t.Missing)
+	case a.Oldest.Whole < a.Bar.Whole:
+		a.Message = fmt.Sprintf("the oldest new task is %s old and must reach %s: %g times the age that a tenth of the tasks reached before",
+			human(a.Oldest.Whole), human(a.Bar.Whole), outlive)
+	case a.Oldest.Counted < a.Bar.Counted:
+		a.Message = fmt.Sprintf("the oldest new task has lived for %s in hours of the week in which tasks died before, and must reach %s",
+			human(a.Oldest.Counted), human(a.Bar.Counted))
 	case r.observed == 0:
-		a.quiet(t)
+		a.quiet(c, fresh, exposed)
 	default:
-		a.deaths(t, r)
+		a.deaths(t, c, r, fresh, exposed)
 	}
 	return a
 }
 
-// harm is the rule for a fix that makes it worse. It counts every unplanned death, and takes each new task for half as old
-// again as it is: tasks that start together may die together, and a generation that dies a little early is no harm.
-func (a *Assessment) harm(t Trial) bool {
-	aged := make([]Life, len(t.New))
-	for i, l := range t.New {
-		aged[i] = Life{time.Duration(outlive * float64(l.Age)), l.End}
+// outlived is the age that a new task must reach before anything is called effective.
+func outlived(lives []Life) Ages { return Ages{q90(wholeAges(lives)), q90(lives)}.times(outlive) }
+
+// scale is by how much the new exposure is to be reduced where more tasks run than before: more tasks that die as one do not
+// die more often.
+func (c *comparison) scale(fresh []Life) float64 {
+	return min(1, c.ratio(fresh))
+}
+
+// ratio is the baseline's number of tasks by that of the new revision.
+func (c *comparison) ratio(fresh []Life) float64 {
+	now := tasksOf(fresh)
+	if now == 0 || c.Tasks == 0 {
+		return 1
 	}
-	r := logRank(t.Base, aged, anyDeath)
-	if r.observed < worseDeaths || float64(r.observed) <= r.expected || r.more() > worseChance {
+	return c.Tasks / now
+}
+
+// tasksOf is how many of these lives ran at a time, on average.
+func tasksOf(lives []Life) float64 {
+	var from, to time.Time
+	var total time.Duration
+	for _, l := range lives {
+		if from.IsZero() || l.Start.Before(from) {
+			from = l.Start
+		}
+		if l.ended().After(to) {
+			to = l.ended()
+		}
+		total += l.Age
+	}
+	if !to.After(from) {
+		return 0
+	}
+	return float64(total) / float64(to.Sub(from))
+}
+
+// harm is the rule for a fix that makes it worse. It counts every unplanned death. The whole age of a new task is compared
+// with the counted age of the old ones, so that no hour in which it may have aged is left out.
+func (a *Assessment) harm(c *comparison, fresh []Life, exposed *exposure) bool {
+	moments := 0
+	for _, l := range fresh {
+		if l.End != Alive && !l.Shared {
+			moments++
+		}
+	}
+	if moments < worseMoments {
 		return false
 	}
+	r := logRank(wholeAges(c.Lives), aged(fresh, func(l Life) Life {
+		l.Counted = grossAge * l.Age
+		return l
+	}), anyDeath, c.apart())
+	if !r.harmful() {
+		r = logRank(c.Lives, aged(fresh, func(l Life) Life {
+			l.Counted = time.Duration(worseAge * float64(l.Age))
+			return l
+		}), anyDeath, c.apart())
+		if !r.harmful() || !a.moreOften(c, fresh, exposed) {
+			return false
+		}
+	}
 	a.Verdict, a.Chance = Worse, r.more()
-	a.Message = fmt.Sprintf("%d unplanned deaths of new tasks, younger than the baseline's lifetimes let expect (%.1f even if they were half as old again): chance %s without harm",
-		r.observed, r.expected, percent(a.Chance))
+	a.Message = fmt.Sprintf("unplanned deaths in %d separate moments, at ages that let %.1f expect: chance %s without harm", r.observed, r.expected, percent(a.Chance))
 	return true
 }
 
-// quiet is the no-death rule. It needs no spending: the ages at which it answers are fixed by the baseline, so that looking
-// often finds nothing that looking once at that age would not.
-func (a *Assessment) quiet(t Trial) {
-	a.Chance = unfixedChance(t.Base, t.New)
-	a.Message = fmt.Sprintf("no death of the culprit, the oldest new task is %s old: the chance of that without a fix is %s",
-		human(a.Oldest), percent(a.Chance))
+// harmful reports whether more new tasks died than the ages let expect.
+func (r ranks) harmful() bool {
+	return r.observed >= worseMoments && float64(r.observed) > r.expected && r.more() <= worseChance
+}
+
+// moreOften reports whether deaths came more often than in the same hours before the change.
+func (a *Assessment) moreOften(c *comparison, fresh []Life, exposed *exposure) bool {
+	var after [kinds]int
+	for _, l := range fresh {
+		if l.End != Alive && !l.Shared {
+			after[c.cal.kindAt(l.ended())]++
+		}
+	}
+	draws, observed := c.shares(exposed, max(1, c.ratio(fresh)), func(h Hour) int { return h.Any }, after)
+	return 1-atMost(draws, observed-1) <= worseChance
+}
+
+// wholeAges is lives of which every hour counts.
+func wholeAges(lives []Life) []Life {
+	return aged(lives, func(l Life) Life {
+		l.Counted = l.Age
+		return l
+	})
+}
+
+func aged(lives []Life, change func(Life) Life) []Life {
+	out := make([]Life, len(lives))
+	for i, l := range lives {
+		out[i] = change(l)
+	}
+	return out
+}
+
+// quiet is the no-death rule. It needs no spending: when it answers is fixed by the baseline and the clock, so that looking
+// often finds nothing that looking once at that time would not.
+func (a *Assessment) quiet(c *comparison, fresh []Life, exposed *exposure) {
+	reached := 0
+	for _, l := range fresh {
+		if (Ages{l.Age, l.Counted}).reaches(a.Bar) {
+			reached++
+		}
+	}
+	chance, struck := c.noDeath(exposed, c.scale(fresh)), immune(c.Moments, c.draws(reached))
+	a.Chance = max(chance, struck)
+	a.Message = fmt.Sprintf("no death of the culprit; the chance of that without a fix is %s by the hours in which tasks died before, and at most %s if the fault does not strike every task",
+		percent(chance), percent(struck))
 	if a.Chance <= quietChance {
 		a.Verdict = Effective
 	}
 }
 
-// deaths is the rule for fixes under which somebody died all the same.
-func (a *Assessment) deaths(t Trial, r ranks) {
+// deaths is the rule for fixes under which a task died all the same.
+func (a *Assessment) deaths(t Trial, c *comparison, r ranks, fresh []Life, exposed *exposure) {
 	may := max(spending(t.Elapsed)-t.Spent, 0)
 	if t.Elapsed-elapsedAt(t.Spent) < 1.0/looks {
 		may = 0 // too soon after the last look: asking often must not pay
 	} else {
 		a.Spent = max(spending(t.Elapsed), t.Spent)
 	}
-	a.Message = fmt.Sprintf("%d death(s) of the culprit where %.1f were to be expected", r.observed, r.expected)
-	if float64(r.observed) > relief*r.expected {
+	a.Message = fmt.Sprintf("the culprit died in %d separate moment(s) where %.1f were to be expected", r.observed, r.expected)
+	if float64(r.observed) > relief*r.expected || !a.Oldest.reaches(a.Bar.times(outliveFew/outlive)) {
 		return
 	}
-	a.Chance = r.fewer()
+	var after [kinds]int
+	for _, l := range fresh {
+		if l.End == Culprit && !l.Shared {
+			after[c.cal.kindAt(l.ended())]++
+		}
+	}
+	draws, observed := c.shares(exposed, c.scale(fresh), func(h Hour) int { return h.Moments }, after)
+	a.Chance = max(r.fewer(), atMost(draws, observed))
 	a.Message += fmt.Sprintf(": chance %s without a fix; this look may conclude at %s", percent(a.Chance), percent(may))
 	if a.Chance <= may {
 		a.Verdict = Effective
 	}
-}
-
-// unfixedChance is the chance that none of the new lives ended in a culprit's death, had the fix done nothing.
-func unfixedChance(base, fresh []Life) float64 {
-	q := q90(base)
-	var x float64
-	for _, l := range fresh {
-		if l.Age >= q {
-			x += math.Ln10 * float64(l.Age) / float64(q)
-		}
-	}
-	n, _ := exposure(base, culpritDeath)
-	m := float64(n)
-	return math.Pow(m/(m+x), m)
 }
 
 // spending is how much of deathsChance all looks up to this part of the longest soak may use: almost nothing early, all of

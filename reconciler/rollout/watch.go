@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 // ECS steers to and by the service deployment's status: a stable service may be one that was rolled back.
 func (m *machine) rolling() {
 	a, _, hopeless := m.settle(Update)
+	m.wake(m.deployIn())
 	switch {
 	case hopeless && a.Refusal != nil:
 		m.conclude(Failed, a.Refusal.Reason, "registered, and not deployed: "+a.Refusal.Message)
@@ -32,7 +34,7 @@ func (m *machine) rolling() {
 	case !ok:
 		m.look()
 	case look.Gone:
-		m.conclude(Superseded, "", "the service is gone")
+		m.conclude(Superseded, ReasonDeleted, "the service is gone")
 	case p.TaskDefinition == m.Revision:
 		m.arrived(look, p)
 	case p.TaskDefinition == m.Plan.Base:
@@ -44,7 +46,7 @@ func (m *machine) rolling() {
 
 // stillOnBase sends the update, waits for the one that was sent to show, or recognises that ECS took it back.
 func (m *machine) stillOnBase(look Look) {
-	if why, back := m.takenBack(look); back {
+	if why, back := m.wasRolledBack(look); back {
 		m.conclude(RolledBack, "", why)
 		return
 	}
@@ -58,15 +60,17 @@ func (m *machine) stillOnBase(look Look) {
 	m.onBase(Step{Call: Update, Service: m.Plan.ServiceARN, Revision: m.Revision})
 }
 
-// takenBack tells whether the new revision was deployed and the old one is back, and by whom.
-func (m *machine) takenBack(look Look) (why string, back bool) {
+// wasRolledBack reports whether the new revision was deployed and the old one is back, and by whom. ECS may leave the reason of
+// an earlier rollback on a deployment for weeks, so only one that was created since our UpdateService counts.
+func (m *machine) wasRolledBack(look Look) (why string, back bool) {
 	d := look.Deployment
 	p, _ := look.Service.Primary()
+	since := !m.Wrote.IsZero() && !p.CreatedAt.Before(m.Wrote.Add(-showsLate)) // the two clocks may differ by some seconds
 	switch ours := d.Target == m.Revision; {
-	case strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
+	case since && strings.Contains(p.RolloutReason, "rolling back"): // ECS's own words, also where the way back is listed as a deployment of its own
 		return "ECS rolled it back: " + p.RolloutReason, true
 	case ours && strings.HasPrefix(d.Status, "ROLLBACK"):
-		return "ECS rolled it back: " + or(d.Reason, d.Status), true
+		return "ECS rolled it back: " + cmp.Or(d.Reason, d.Status), true
 	case ours && !d.underWay():
 		return "its deployment is over (" + d.Status + ") and the old revision runs", true
 	case m.Arrived, d.Target == m.Plan.Base && !m.Wrote.IsZero() && d.Started.After(m.Wrote):
@@ -77,6 +81,9 @@ func (m *machine) takenBack(look Look) (why string, back bool) {
 
 // arrived reads a deployment of the new revision.
 func (m *machine) arrived(look Look, p fleet.Deployment) {
+	if !m.Arrived {
+		m.rebase(m.Wrote)
+	}
 	m.Arrived, m.Intent = true, nil
 	d := look.Deployment
 	if d.Target != m.Revision {
@@ -94,10 +101,10 @@ func (m *machine) arrived(look Look, p fleet.Deployment) {
 		m.enter(Soaking, m.now, m.Plan.Soak.Max)
 		m.Message = fmt.Sprintf("deployed; %s", m.Plan.Power)
 	case strings.HasPrefix(d.Status, "ROLLBACK") && d.underWay():
-		m.Message = "ECS rolls it back: " + or(d.Reason, d.Status)
+		m.Message = "ECS rolls it back: " + cmp.Or(d.Reason, d.Status)
 		m.look()
 	case d.Status == "STOPPED", d.Status == "ROLLBACK_FAILED", p.RolloutState == fleet.RolloutFailed:
-		m.conclude(RolledBack, "", "the deployment failed: "+or(d.Reason, or(p.RolloutReason, d.Status)))
+		m.conclude(RolledBack, "", "the deployment failed: "+cmp.Or(d.Reason, cmp.Or(p.RolloutReason, d.Status)))
 	case d.Status == "AWAITING_ACTION":
 		m.Message = "the deployment waits for somebody's answer to a lifecycle hook; without one it is rolled back at " + stamp(m.Deadline)
 		m.look()
@@ -126,7 +133,7 @@ func (m *machine) foreign(look Look, p fleet.Deployment) {
 	}
 }
 
-// carries tells whether the revision is ours or a later one that carries the values.
+// carries reports whether the revision is ours or a later one that carries the values.
 func (r Rollout) carries(revision string) bool {
 	return revision == r.Revision && revision != "" || slices.Contains(r.Carriers, revision)
 }

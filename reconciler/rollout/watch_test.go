@@ -122,7 +122,7 @@ func TestExportedThenAdopted(t *testing.T) {
 	for i := range 4 {
 		w.Observation.Tasks = append(w.Observation.Tasks, fleet.Task{ARN: "task/n" + string(rune('0'+i)), TaskDefinition: newARN, LastStatus: fleet.StatusRunning, StartedAt: s.now})
 	}
-	for range 13 {
+	for range 34 {
 		var steps []Step
 		r, steps = Advance(r, w, s.now)
 		for _, step := range steps {
@@ -152,10 +152,10 @@ func TestOrders(t *testing.T) {
 		"stale hash":                   func() error { _, err := ApproveBy(r, "0000", who, time.Hour); return err },
 		"no hash":                      func() error { _, err := ApproveBy(r, "", who, time.Hour); return err },
 		"too late":                     func() error { _, err := ApproveBy(r, r.Plan.Hash, Order{At: r.Deadline}, time.Hour); return err },
-		"roll back what did not begin": func() error { _, err := RollBackBy(r, who); return err },
+		"roll back what did not begin": func() error { _, err := RollBackBy(r, "", who); return err },
 		"reject what rolls":            func() error { _, err := RejectBy(underway(s, Rolling), who); return err },
 	} {
-		if err := try(); !errors.Is(err, fleet.ErrConflict) {
+		if err := try(); !errors.Is(err, ErrConflict) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -163,7 +163,7 @@ func TestOrders(t *testing.T) {
 	if err != nil || yes.Phase != Approved {
 		t.Fatal(err, yes.Phase)
 	}
-	if _, err := ApproveBy(yes, r.Plan.Hash, who, time.Hour); !errors.Is(err, fleet.ErrConflict) {
+	if _, err := ApproveBy(yes, r.Plan.Hash, who, time.Hour); !errors.Is(err, ErrConflict) {
 		t.Errorf("approved twice: %v", err)
 	}
 	if no, err := RejectBy(yes, who); err != nil || no.Outcome != Rejected {
@@ -182,7 +182,7 @@ func TestPauseAndAnOrder(t *testing.T) {
 	if len(steps) > 0 || waits.Reason != ReasonPaused {
 		t.Errorf("paused, and %s: %v", waits.Message, steps)
 	}
-	ordered, err := RollBackBy(waits, Order{By: "oncall", At: s.now})
+	ordered, err := RollBackBy(waits, "", Order{By: "oncall", At: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func fromWall(wall time.Time, loc *time.Location) time.Time {
 	return late.In(loc)
 }
 
-// open tells whether at lies in the window.
+// open reports whether at lies in the window.
 func (w Window) open(at time.Time) bool {
 	opened := w.next(at.Add(-w.Duration))
 	return !opened.IsZero() && !opened.After(at)

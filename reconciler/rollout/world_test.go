@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 var (
-	start  = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	start  = time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
 	broken = map[string]string{otel.Sampler: "xray", otel.SamplerArg: "endpoint=http://localhost:2000"}
 	wanted = map[string]string{otel.Sampler: "parentbased_traceidratio", otel.SamplerArg: "0.01"}
 	policy = Policy{Name: "otel-sampler", Env: map[string][]string{otel.Sampler: {"xray"}}, When: []string{finding.SidecarCrash}, Set: wanted}
@@ -29,6 +30,7 @@ type world struct {
 	services []*service
 	stored   []Rollout // as they came back from JSON, oldest first
 	mode     Mode
+	modeBy   Reason
 	paused   string
 	settings Settings
 	faults   int  // chance in 1000 that a call goes wrong
@@ -39,6 +41,7 @@ type world struct {
 	failWith fate
 	worse    bool
 	noCure   bool
+	tidies   bool // a tool deregisters what ran before each completed deployment
 	calls    int
 	lie      lie
 	wrong    []string // broken promises
@@ -46,7 +49,7 @@ type world struct {
 }
 
 // lie is a brake taken off: the edge that tells the machine less than is true.
-type lie struct{ windows, known, deploying, tags, pause bool }
+type lie struct{ windows, known, deploying, tags, pause, foreign bool }
 
 type service struct {
 	key      fleet.Key
@@ -67,14 +70,23 @@ type service struct {
 type revision struct {
 	arn, tag string
 	env      map[string]string
+	image    int // 0: the one that every fix keeps; otherwise somebody's release
+	inactive bool
 	shows    time.Time
 }
+
+// same reports whether two revisions would start the same tasks.
+func (r revision) same(as revision) bool { return maps.Equal(r.env, as.env) && r.image == as.image }
+
+// foreign reports whether the rollout did not register the revision.
+func (r revision) foreign(id string) bool { return r.tag != id && r.tag != id+"/restore" }
 
 type deployment struct {
 	fleet.Deployment
 	arn, status, reason string
 	done                time.Time
 	fails               bool
+	others              bool // somebody else deployed it
 }
 
 type task struct {
@@ -108,8 +120,19 @@ func newWorld(seed uint64, services int) *world {
 
 func (s *service) register(tag string, env map[string]string, shows time.Time) string {
 	arn := fmt.Sprintf("arn:aws:ecs:ap-northeast-1:123456789012:task-definition/%s:%d", s.key.Service, len(s.revs)+1)
-	s.revs = append(s.revs, revision{arn, tag, env, shows})
+	s.revs = append(s.revs, revision{arn: arn, tag: tag, env: env, shows: shows})
 	return arn
+}
+
+// active lists the revisions that ECS deploys, newest first.
+func (s *service) active() []revision {
+	var out []revision
+	for _, r := range slices.Backward(s.revs) {
+		if !r.inactive {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func (s *service) rev(arn string) revision {
@@ -231,7 +254,7 @@ func (w *world) store(r Rollout) {
 func same(a, b *Intent) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (w *world) brakes() Brakes {
-	b := Brakes{Mode: w.mode, Paused: w.paused, Settings: w.settings, Known: w.known(), ViewAge: 15 * time.Minute,
+	b := Brakes{Mode: w.mode, ModeBy: w.modeBy, Paused: w.paused, Settings: w.settings, Known: w.known(), ViewAge: 15 * time.Minute,
 		Fleet: Fleet{Complete: true, Services: len(w.services)}}
 	if w.lie.windows {
 		b.Settings.Windows, b.Settings.Freezes = nil, nil
@@ -272,7 +295,8 @@ func (w *world) pass(s *service) {
 	o := w.observe(s)
 	h := churn.History{Stops: s.stops, Since: start.Add(-48 * time.Hour)}
 	f := []finding.Finding{{Key: s.key, Type: finding.SidecarCrash, Subject: "ecs-cwagent", Status: finding.True, FirstSeen: start}}
-	if r, ok := Propose(Subject{Observation: o, History: h, Findings: f, Facts: Facts{Owner: Owner{State: NoOwner}}}, policy, w.brakes(), w.now); ok {
+	facts := Facts{Owner: Owner{State: NoOwner}, Base: s.status(s.primary.TaskDefinition)}
+	if r, ok := Propose(Subject{Observation: o, History: h, Findings: f, Facts: facts}, policy, w.brakes(), w.now); ok {
 		w.store(r)
 	}
 	for _, r := range w.known() {
@@ -299,6 +323,10 @@ func (w *world) watch(was, is Rollout) {
 		open := w.settings
 		w.promise(open.windowClosed(w.now) == nil, "%s starts outside a window", is.ID)
 		w.promise(w.paused == "", "%s starts while paused", is.ID)
+		for _, k := range w.known() {
+			bad := k.Outcome == RolledBack || k.Outcome == Failed || k.Outcome == Superseded
+			w.promise(!k.Canary || !bad || k.Wrote.IsZero(), "%s starts after the canary %s ended %s", is.ID, k.ID, k.Outcome)
+		}
 		acting, today := 1, 1
 		for _, k := range w.known() {
 			if k.ID == is.ID {
@@ -367,6 +395,7 @@ func (w *world) act(s *service, r Rollout, steps []Step) (alive bool) {
 			w.log = append(w.log, stamp(w.now)+" "+step.Text)
 			continue
 		}
+		w.allowed(r, step)
 		f := w.fate()
 		do := func() Answer { return w.do(s, r, step) }
 		switch f {
@@ -397,6 +426,60 @@ func (w *world) act(s *service, r Rollout, steps []Step) (alive bool) {
 	return true
 }
 
+// allowed checks a write at the moment that it is sent. Only a way back that an approver ordered passes a pause or the mode.
+func (w *world) allowed(r Rollout, step Step) {
+	if step.Call == Fresh || step.Call == FindByTag || r.Order != nil && r.Phase == RollingBack {
+		return
+	}
+	w.promise(w.paused == "" || w.lie.pause, "%s: %s while paused", r.ID, step.Call)
+	w.promise(w.mode == Approve || w.mode == Auto, "%s: %s in mode %s", r.ID, step.Call, w.mode)
+}
+
+// again is RegisterTaskDefinition of the content that a revision has.
+func (s *service) again(of revision, tag string, now time.Time) string {
+	arn := s.register(tag, of.env, now)
+	s.revs[len(s.revs)-1].image = of.image
+	return arn
+}
+
+// restore is the edge's part of Restore.
+func (w *world) restore(s *service, r Rollout, step Step, a *Answer) {
+	base, newest := s.rev(step.Base), s.active()
+	switch {
+	case len(newest) > 0 && newest[0].same(base):
+		a.Revision = newest[0].arn
+	case len(newest) > 0 && newest[0].foreign(r.ID) && !w.lie.foreign:
+		a.Foreign = newest[0].arn
+	default:
+		w.promise(len(newest) == 0 || !newest[0].foreign(r.ID), "%s: covers a revision that somebody else registered", r.ID)
+		a.Revision = s.again(base, step.Tag, w.now)
+	}
+}
+
+// reregister is the edge's part of Reregister.
+func (w *world) reregister(s *service, r Rollout, step Step, a *Answer) {
+	base, newest := s.rev(step.Base), s.active()
+	i := slices.IndexFunc(newest, base.same)
+	switch {
+	case !base.inactive:
+		a.Revision = base.arn
+	case i >= 0:
+		a.Revision = newest[i].arn
+	default:
+		if len(newest) > 0 && newest[0].foreign(r.ID) {
+			a.Foreign = newest[0].arn
+		}
+		a.Revision = s.again(base, step.Tag, w.now)
+	}
+}
+
+func (s *service) status(arn string) string {
+	if s.rev(arn).inactive {
+		return "INACTIVE"
+	}
+	return fleet.RevisionActive
+}
+
 // do carries a call out.
 func (w *world) do(s *service, r Rollout, step Step) Answer {
 	a := Answer{Call: step.Call, At: w.now}
@@ -416,6 +499,9 @@ func (w *world) do(s *service, r Rollout, step Step) Answer {
 			}
 		}
 	case Register:
+		if s.rev(step.Base).inactive {
+			return Answer{Call: step.Call, At: w.now, Refusal: BaseInactive(step.Base, "INACTIVE")}
+		}
 		a.Revision = s.register(step.Tag, step.Set["app"], w.now.Add(time.Duration(w.r.IntN(30))*time.Second))
 		n := 0
 		for _, rev := range s.revs {
@@ -424,11 +510,17 @@ func (w *world) do(s *service, r Rollout, step Step) Answer {
 			}
 		}
 		w.promise(n == 1, "%s: %d revisions registered", r.ID, n)
+	case Reregister:
+		w.reregister(s, r, step, &a)
 	case Restore:
-		if newest := s.revs[len(s.revs)-1]; !s.good(newest.arn) {
-			a.Revision = s.register(step.Tag, s.rev(step.Base).env, w.now)
-		}
+		w.restore(s, r, step, &a)
 	case Update:
+		switch back := !forward && s.rev(step.Revision).inactive; {
+		case forward && s.rev(r.Plan.Base).inactive, back && w.r.IntN(2) == 0: // the edge looks
+			return Answer{Call: step.Call, At: w.now, Refusal: BaseInactive(step.Revision, "INACTIVE")}
+		case back, s.rev(step.Revision).inactive:
+			return Answer{Call: step.Call, At: w.now, Err: fleet.ErrTerminal}
+		}
 		if forward {
 			w.promise(s.primary.TaskDefinition == r.Plan.Base || s.primary.TaskDefinition == step.Revision, "%s: deployed over %s", r.ID, s.primary.TaskDefinition)
 			w.promise(s.primary.RolloutState == fleet.RolloutCompleted || s.primary.TaskDefinition == step.Revision, "%s: deployed into another deployment", r.ID)
@@ -437,7 +529,7 @@ func (w *world) do(s *service, r Rollout, step Step) Answer {
 			}
 			w.promise(s.updates[r.ID] <= 1, "%s: %d effective updates", r.ID, s.updates[r.ID])
 		} else {
-			ours := s.primary.TaskDefinition == r.Revision || s.primary.TaskDefinition == r.Plan.Base
+			ours := slices.Contains([]string{r.Revision, r.Plan.Base, r.Ending.To}, s.primary.TaskDefinition)
 			w.promise(ours, "%s: rolled back over %s", r.ID, s.primary.TaskDefinition)
 		}
 		w.update(s, step.Revision)
@@ -454,6 +546,9 @@ func (w *world) tick(d time.Duration) {
 	}
 }
 
+// begun reports whether a rollout is on its way beyond approval.
+func begun(r Rollout) bool { return r.Phase != Proposed && r.Phase != Approved }
+
 // run goes on until every rollout has ended and stays so for a while, or for so many days.
 func (w *world) run(days int, between func()) {
 	quiet := 0
@@ -461,7 +556,7 @@ func (w *world) run(days int, between func()) {
 		step := 10 * time.Minute
 		quiet++
 		for _, r := range w.known() {
-			if r.Live() {
+			if r.Live() && begun(r) {
 				quiet = 0
 			}
 			switch {

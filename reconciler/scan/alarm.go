@@ -34,11 +34,11 @@ type Unheard struct {
 }
 
 // Alarmed adds to the services of one target which alarms concern those that lose tasks, and gives what is covered and
-// what nobody would hear. groups are the target groups of each service, by its key.
-func Alarmed(services []Service, x *alarm.Index, groups map[fleet.Key][]string) (covered []Cover, unheard []Unheard) {
+// what nobody would hear. beside is what else alarms know each service by: its target groups and log groups, by its key.
+func Alarmed(services []Service, x *alarm.Index, beside map[fleet.Key]alarm.Place) (covered []Cover, unheard []Unheard) {
 	var places []alarm.Place
 	for i := range services {
-		p := services[i].place(groups)
+		p := services[i].place(beside)
 		places = append(places, p)
 		if services[i].Status == Churning || services[i].Status == Stops {
 			services[i].Alarms = toldAt(x, p)
@@ -51,11 +51,9 @@ func Alarmed(services []Service, x *alarm.Index, groups map[fleet.Key][]string) 
 	return covered, unheard
 }
 
-func (s Service) place(groups map[fleet.Key][]string) alarm.Place {
-	p := alarm.Place{Cluster: s.Cluster, Service: s.Service, Seen: map[alarm.Kind][]string{}}
-	for _, arn := range groups[fleet.Key{Target: s.Target, Cluster: s.Cluster, Service: s.Service}] {
-		p.TargetGroups = append(p.TargetGroups, fleet.ResourceOf(arn))
-	}
+func (s Service) place(beside map[fleet.Key]alarm.Place) alarm.Place {
+	p := beside[fleet.Key{Target: s.Target, Cluster: s.Cluster, Service: s.Service}]
+	p.Cluster, p.Service, p.Seen = s.Cluster, s.Service, map[alarm.Kind][]string{}
 	for _, f := range s.Findings {
 		if kind, ok := alarm.KindOf(f.Type); ok {
 			p.Seen[kind] = append(p.Seen[kind], f.Subject)
@@ -72,7 +70,7 @@ func toldAt(x *alarm.Index, p alarm.Place) []Told {
 			out = append(out, Told{string(f), t.Alarm, t.State, t.Heard, string(t.Tells), t.Why})
 		}
 	}
-	for _, r := range x.Others([]alarm.Place{p}, "") {
+	for _, r := range x.ForeignRows([]alarm.Place{p}, "") {
 		if !slices.ContainsFunc(out, func(t Told) bool { return t.Name == r.Name }) && r.Service == p.Service {
 			out = append(out, Told{Name: r.Name, State: r.State, Tells: string(alarm.No), Why: cmp.Or(r.Reason, "it watches something else")})
 		}

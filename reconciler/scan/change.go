@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"taskwarden/reconciler/churn"
 	"taskwarden/reconciler/fleet"
 )
 
@@ -88,7 +87,7 @@ func containerChanges(was, is fleet.ContainerDefinition) []Change {
 	return out
 }
 
-// hidden stands for a value that was never kept.
+// hidden stands for a value that is not on the allow-list.
 const hidden = "(hidden)"
 
 func envChanges(was, is fleet.ContainerDefinition) []Change {
@@ -102,7 +101,7 @@ func envChanges(was, is fleet.ContainerDefinition) []Change {
 		if had == has && x == y {
 			continue
 		}
-		out = append(out, Change{is.Name, "environment", name, churn.Mask(x), churn.Mask(y)})
+		out = append(out, Change{is.Name, "environment", name, x, y})
 	}
 	return out
 }
@@ -110,10 +109,11 @@ func envChanges(was, is fleet.ContainerDefinition) []Change {
 func envOf(c fleet.ContainerDefinition) map[string]string {
 	out := map[string]string{}
 	for _, e := range c.Env {
-		out[e.Name] = e.Value
-		if !e.Kept {
-			out[e.Name] = hidden
+		shown, ok := e.Shown()
+		if !ok {
+			shown = hidden
 		}
+		out[e.Name] = shown
 	}
 	return out
 }

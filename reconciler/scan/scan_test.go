@@ -396,6 +396,25 @@ func TestAlarmed(t *testing.T) {
 	}
 }
 
+// A log alarm on a service's log group possibly covers it; on another group it does, as long as the service's own are not known.
+func TestLogAlarmsPossiblyCover(t *testing.T) {
+	theirs := alarm.Have{Type: alarm.LogType, Foreign: true, Spec: alarm.Spec{Name: "log", AlarmActions: []string{"topic"}}, Logs: alarm.LogQuery{Groups: []string{"/ecs/web"}}}
+	for name, c := range map[string]struct {
+		groups  []string
+		unknown int
+	}{"its own": {[]string{"/ecs/web"}, 1}, "another's": {[]string{"/ecs/api"}, 0}, "not known": {nil, 1}} {
+		s := Service{Target: "t", Cluster: "c", Service: "web", Status: Churning, Findings: []Finding{{Type: finding.SilentChurn}}}
+		key := fleet.Key{Target: "t", Cluster: "c", Service: "web"}
+		covered, unheard := Alarmed([]Service{s}, alarm.NewIndex([]alarm.Have{theirs}, alarm.Facts{}), map[fleet.Key]alarm.Place{key: {LogGroups: c.groups}})
+		if covered[0] != (Cover{"silent-churn", 1, 0, c.unknown}) {
+			t.Errorf("%s: %+v", name, covered[0])
+		}
+		if len(unheard) != 1 || strings.Contains(unheard[0].Why, "log: possibly") != (c.unknown == 1) {
+			t.Errorf("%s: %+v", name, unheard)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	keys := []fleet.Key{{Target: "a", Cluster: "c", Service: "web"}, {Target: "b", Cluster: "c", Service: "web"}, {Target: "a", Cluster: "c", Service: "api"}}
 	for address, want := range map[string]int{"web": 2, "c/web": 2, "b/c/web": 1, "api": 1, "a/api": 0, "": 0, "x/y/z/web": 0,

@@ -116,13 +116,14 @@ func (s *Store) await(ctx context.Context, r *request) error {
 			return r.err
 		case s.queue.turn <- struct{}{}:
 			s.lead(r)
-			<-s.queue.turn
 		}
 	}
 }
 
-// lead answers the requests that wait, unless r had its answer before the turn.
+// lead answers the requests that wait, unless r had its answer before the turn,
+// and gives the turn back. A panic inside becomes their answer (guard).
 func (s *Store) lead(r *request) {
+	defer func() { <-s.queue.turn }()
 	select {
 	case <-r.done:
 		return

@@ -15,6 +15,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"taskwarden/contain"
 )
 
 // The classes of errors that only this engine has.
@@ -43,13 +45,12 @@ func damaged(format string, args ...any) error {
 // the same error.
 func (s *Store) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = damaged("%v", p)
-			s.broken.CompareAndSwap(nil, &err)
-		}
-	}()
-	return fn()
+	err = contain.Do(contain.Database, s.path, fn)
+	if p := contain.In(err); p != nil {
+		err = damaged("%v", p.Value)
+		s.broken.CompareAndSwap(nil, &err)
+	}
+	return err
 }
 
 // locate adds the file to a report of damage; Open does it for its own.

@@ -32,6 +32,7 @@ type attempt struct {
 // fate is what becomes of an attempt; the zero value: it passes.
 type fate struct {
 	lose   bool   // the reply, after it was applied
+	panic  bool   // in place of it
 	answer string // in place of it, with status 400: the body
 }
 
@@ -53,6 +54,9 @@ func (c *cable) Do(r *http.Request) (*http.Response, error) {
 		f = c.rule(a)
 	}
 	c.mu.Unlock()
+	if f.panic {
+		panic("a defect behind the SDK")
+	}
 	if f.answer != "" {
 		return &http.Response{StatusCode: 400, Request: r, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
 			Body: io.NopCloser(strings.NewReader(f.answer))}, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"taskwarden/contain"
 	"taskwarden/store"
 )
 
@@ -47,7 +48,12 @@ func (s *Store) Commit(ctx context.Context, writes ...store.Write) error {
 func (s *Store) await(ctx context.Context, r *request) error {
 	if s.queue.add(r) {
 		s.calls.Add(1) // this call is under way, so Close has not passed yet
-		go s.empty()
+		contain.Go(contain.Commit, "the queue", func() error { s.empty(); return nil }, func(panicked error) {
+			if panicked != nil {
+				s.queue.fail(panicked)
+			}
+			s.calls.Done()
+		})
 	}
 	select {
 	case <-r.done:
@@ -60,11 +66,24 @@ func (s *Store) await(ctx context.Context, r *request) error {
 	}
 }
 
-// empty commits what waits until nothing does.
+// empty commits what waits until nothing does. A panic while a group is committed answers those of the group that have no
+// answer yet, and the next group is committed.
 func (s *Store) empty() {
-	defer s.calls.Done()
 	for group := s.queue.take(); len(group) > 0; group = s.queue.take() {
-		s.commit(group)
+		if err := contain.Do(contain.Commit, fmt.Sprintf("a group of %d", len(group)), func() error { s.commit(group); return nil }); err != nil {
+			answer(group, err)
+		}
+	}
+}
+
+// answer gives those of a group that have no answer yet an error after a panic.
+func answer(group []*request, panicked error) {
+	for _, r := range group {
+		select {
+		case <-r.done:
+		default:
+			r.answer(fmt.Errorf("whether it was written is unknown: %w", panicked))
+		}
 	}
 }
 

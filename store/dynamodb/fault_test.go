@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
+	"taskwarden/contain"
 	"taskwarden/store"
 	"taskwarden/store/lease"
 	"taskwarden/test/peer"
@@ -42,6 +43,7 @@ func TestFaults(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *Store, *cable){
 		"lost-replies": lostReplies, "never-answered": neverAnswered, "throttled": throttled, "busy": busy, "always-busy": alwaysBusy,
 		"capacity": capacity, "fenced": fenced, "groups": groups, "actions": actions, "query-is-throttled": queryIsThrottled,
+		"panics": panics,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,6 +233,65 @@ func fenced(t *testing.T, s *Store, _ *cable) {
 	}
 	if err := (register{s.table}).Renew(t.Context(), was.Epoch); !errors.Is(err, lease.ErrChanged) {
 		t.Errorf("renewal by the old owner: %v", err)
+	}
+}
+
+// A panic while a group is committed answers each of the group with an error, leaves no caller waiting, and the next commits are
+// made as before.
+func panics(t *testing.T, s *Store, c *cable) {
+	t.Cleanup(contain.Report(func(*contain.Panic) {}))
+	if err := s.Commit(t.Context(), put("before", "v", store.Absent, 0)); err != nil { // the kind is listed
+		t.Fatal(err)
+	}
+	c.set(func(a attempt) fate { return fate{panic: a.op == "TransactWriteItems" && a.n <= 2} })
+	const n = 40
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i := range n {
+		wg.Go(func() { errs[i] = s.Commit(t.Context(), put(fmt.Sprintf("p%02d", i), "v", store.Absent, 0)) })
+	}
+	wg.Wait() // every caller returns
+	failed := 0
+	for i, err := range errs {
+		version := uint64(1)
+		if err != nil {
+			failed, version = failed+1, 0
+			if contain.In(err) == nil || errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "whether it was written is unknown") {
+				t.Errorf("commit %d: %v", i, err)
+			}
+		}
+		mustHave(t, s, fmt.Sprintf("p%02d", i), "v", version)
+	}
+	if failed == 0 {
+		t.Error("no commit met the panics")
+	}
+	c.set(nil)
+	if err := s.Commit(t.Context(), put("after", "v", store.Absent, 0)); err != nil {
+		t.Errorf("after the panics: %v", err)
+	}
+}
+
+// When the goroutine that empties the queue ends by a panic, all requests that wait are answered, and the next one starts another.
+func TestAQueueThatFailsAnswersAllThatWait(t *testing.T) {
+	var q queue
+	waiting := []*request{newRequest([]store.Write{put("a", "v", store.Any, 0)}), newRequest([]store.Write{put("b", "v", store.Any, 0)})}
+	for _, r := range waiting {
+		q.add(r)
+	}
+	why := errors.New("it panicked")
+	q.fail(why)
+	for _, r := range waiting {
+		select {
+		case <-r.done:
+			if !errors.Is(r.err, why) {
+				t.Errorf("answered with %v", r.err)
+			}
+		default:
+			t.Error("a request still waits")
+		}
+	}
+	if !q.add(newRequest(nil)) {
+		t.Error("the next request does not start another one to empty the queue")
 	}
 }
 

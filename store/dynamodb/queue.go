@@ -77,6 +77,14 @@ func (q *queue) take() []*request {
 	return group
 }
 
+// fail answers every request that waits, after a panic ended the goroutine that empties the queue. The next request starts another one.
+func (q *queue) fail(panicked error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	answer(q.waiting, panicked)
+	q.waiting, q.busy = nil, false
+}
+
 // withdraw removes a request that nobody has taken yet.
 func (q *queue) withdraw(r *request) bool {
 	q.mu.Lock()

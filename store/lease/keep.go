@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"taskwarden/contain"
 )
 
 // margin is taken off an owner's time: what two machines' clocks may drift apart within Lasts, by far.
@@ -15,13 +17,18 @@ func hold(r Register, o Options, epoch uint64, sent, from time.Time) *Lease {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Lease{register: r, o: o, epoch: epoch, from: from, until: sent.Add(o.Lasts - margin(o.Lasts)),
 		done: make(chan struct{}), stop: stop, stopped: make(chan struct{})}
-	go l.keep(ctx)
+	contain.Go(contain.Lease, o.Holder, func() error { l.keep(ctx); return nil }, func(panicked error) {
+		if panicked != nil {
+			l.Lose(fmt.Errorf("it is no longer renewed: %w", panicked))
+		}
+		close(l.stopped)
+	})
 	return l
 }
 
-// keep renews every third of the time, more often while that fails, and ends the lease when its time is over.
+// keep renews every third of the time, more often while that fails, and ends the lease when its time is over. A panic
+// ends the lease too (hold): an owner that no longer renews must not go on acting.
 func (l *Lease) keep(ctx context.Context) {
-	defer close(l.stopped)
 	var failed error
 	for wait := l.o.Lasts / 3; sleep(ctx, l.until, wait); {
 		sent := time.Now()

@@ -7,7 +7,8 @@
 //
 // What the watcher saw was sent before, so the owner's right has ended when another one takes it, and each take raises the
 // epoch, which fences what is written in the owner's name. The monotonic clock runs on while a process is stopped by a signal
-// or a frozen control group; it stands while a whole machine sleeps, which servers do not.
+// or a frozen control group. It stands still while a whole machine is suspended: whoever acts on the world outside the store
+// compares the wall clock with the end of Acts as well (package cloud does).
 package lease
 
 import (

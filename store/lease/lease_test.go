@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"taskwarden/contain"
 )
 
 // table is a register in memory, with the conditional writes of a real one.
@@ -299,5 +301,30 @@ func TestNeverTwoOwners(t *testing.T) {
 			cancel()
 			wg.Wait()
 		})
+	})
+}
+
+// broken is a register whose renewals panic.
+type broken struct{ *table }
+
+func (broken) Renew(context.Context, uint64) error { panic("a defect in the register") }
+
+// An owner whose renewing panics stands down at once: it must not act when another process takes the lease.
+func TestAPanicWhileRenewingEndsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(contain.Report(func(*contain.Panic) {}))
+		r := &table{}
+		l := mustAcquire(t, broken{r}, Options{ID: "c", Holder: "a"})
+		<-l.Done()
+		if acts(l) || !errors.Is(l.Err(), ErrLost) || contain.In(l.Err()) == nil {
+			t.Errorf("acts: %t, ended with %v", acts(l), l.Err())
+		}
+		if err := l.Release(t.Context()); err != nil { // returns, though the keeper ended by a panic
+			t.Errorf("release: %v", err)
+		}
+		next := mustAcquire(t, r, Options{ID: "c", Holder: "b"})
+		if !errors.Is(next.Release(t.Context()), nil) || next.Epoch() != l.Epoch()+1 {
+			t.Errorf("the next owner has epoch %d", next.Epoch())
+		}
 	})
 }

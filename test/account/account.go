@@ -184,6 +184,7 @@ func (t Timing) filled() Timing {
 	or(&t.Terminate, 500*time.Millisecond, 3*time.Second)
 	or(&t.Deprovision, 12*time.Second, 25*time.Second)
 	or(&t.Evaluate, time.Minute, time.Minute)
+	or(&t.Deregister, 0, 10*time.Minute)
 	return t
 }
 

@@ -43,9 +43,24 @@ func (a *Account) definition(ref string) *definition {
 	ref = strings.TrimPrefix(ref, a.arn("ecs", "task-definition/"))
 	family, revision, exact := strings.Cut(ref, ":")
 	for _, d := range slices.Backward(a.families[family]) {
+		if d.status == "DELETE_IN_PROGRESS" && !a.runs(d) {
+			continue
+		}
 		if exact && fmt.Sprint(d.revision) == revision || !exact && d.status == "ACTIVE" {
 			return d
 		}
 	}
 	return nil
+}
+
+// runs reports whether a service or one of its tasks still uses the revision.
+func (a *Account) runs(d *definition) bool {
+	for _, c := range a.clusters {
+		for _, s := range c.services {
+			if slices.ContainsFunc(s.deployments, func(e *deployment) bool { return e.def == d }) || s.count(func(t *task) bool { return t.deployment.def == d }) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -14,11 +14,12 @@ import (
 type definition struct {
 	arn, family  string
 	revision     int
-	status       string // ACTIVE or INACTIVE
+	status       string // ACTIVE, INACTIVE or DELETE_IN_PROGRESS
 	doc          map[string]any
 	tags         []any
 	registered   time.Time
 	deregistered time.Time
+	deployable   time.Time // until when an INACTIVE one may still be deployed
 	registeredBy string
 	containers   []*spec
 	env          map[string]string // of all containers together

@@ -16,6 +16,9 @@ type deployment struct {
 	rollback         string // the id of the deployment that this one undoes
 	created, updated time.Time
 	finished         time.Time
+	stage            string            // lifecycle stage of a blue/green deployment
+	bakes            time.Time         // until when both revisions run
+	stopped          bool              // by StopServiceDeployment
 	failed           int               // consecutive tasks that did not start
 	digests          map[string]string // by image, as ECS resolved them for all its tasks
 }
@@ -41,6 +44,9 @@ func (s *service) deploy(def *definition) *deployment {
 		was.statusReason = "Service deployment stopped because of a new service deployment"
 	}
 	d := s.newDeployment(def)
+	if s.BakeTime != (Span{}) {
+		d.stage = "SCALE_UP"
+	}
 	s.deployments = append([]*deployment{d}, s.deployments...)
 	s.history = append(s.history, d)
 	s.steady, s.failures, s.notBefore = false, 0, time.Time{}
@@ -57,11 +63,14 @@ func (s *service) finish() {
 	}
 	healthy := s.count(func(t *task) bool { return t.deployment == d && t.healthy() })
 	others := s.count(func(t *task) bool { return t.deployment != d && t.wanted() })
+	if healthy == s.Desired {
+		d.bake()
+	}
 	if healthy != s.Desired || others > 0 {
 		return
 	}
 	d.complete()
-	d.updated, d.finished = a.now, a.now
+	d.stage, d.updated, d.finished = "", a.now, a.now
 	for _, old := range s.deployments[1:] {
 		if old.id == d.rollback {
 			old.status, old.finished = "ROLLBACK_SUCCESSFUL", a.now
@@ -70,6 +79,19 @@ func (s *service) finish() {
 	s.deployments = s.deployments[:1]
 	s.say("(deployment %s) deployment completed.", d.id)
 	s.narrate("deployment", "%s of %s:%d completed", d.id, d.def.family, d.def.revision)
+}
+
+// bake keeps both revisions for the bake time once the new one is healthy, and then lets the old one go.
+func (d *deployment) bake() {
+	s := d.service
+	switch a := s.account; {
+	case d.stage == "SCALE_UP":
+		d.stage, d.bakes = "BAKE_TIME", a.now.Add(a.draw(s.BakeTime))
+		a.agenda.put(d.bakes, s.reconcile)
+	case d.stage == "BAKE_TIME" && !a.now.Before(d.bakes):
+		d.stage = "CLEAN_UP"
+		s.replaceOld()
+	}
 }
 
 // startFailed notes a task of a deployment that never reached RUNNING, and lets the circuit breaker decide.
@@ -95,15 +117,15 @@ func (d *deployment) startFailed() {
 		return
 	}
 	d.status, d.statusReason = "ROLLBACK_IN_PROGRESS", d.reason
-	s.rollBack(d, good)
+	s.rollBack(d, good, "ECS deployment circuit breaker: rolling back to deploymentId "+good.id+".")
 }
 
 // rollBack deploys the revision of a good deployment again. The good one's tasks that still run become the new one's: a
 // captured DescribeServices shows them counted there, and the good one gone.
-func (s *service) rollBack(failed, good *deployment) {
+func (s *service) rollBack(failed, good *deployment, why string) {
 	back := s.deploy(good.def)
 	back.rollback, back.digests = failed.id, good.digests
-	back.reason = "ECS deployment circuit breaker: rolling back to deploymentId " + good.id + "."
+	back.reason, back.stage = why, ""
 	for _, t := range s.tasks {
 		if t.deployment == good {
 			t.deployment = back

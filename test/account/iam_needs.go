@@ -70,6 +70,7 @@ var on = map[string]func(*Account, wire.Input) []string{
 	"ecs:UpdateService":              within("service", "service"),
 	"ecs:ListServiceDeployments":     within("service", "service"),
 	"ecs:DescribeServiceDeployments": func(_ *Account, in wire.Input) []string { return in.Strings("serviceDeploymentArns") },
+	"ecs:StopServiceDeployment":      named("serviceDeploymentArn"),
 	"ecs:DescribeServiceRevisions":   func(_ *Account, in wire.Input) []string { return in.Strings("serviceRevisionArns") },
 	"ecr:BatchGetImage": func(a *Account, in wire.Input) []string {
 		return []string{"arn:aws:ecr:" + a.called + ":" + cmp.Or(in.String("registryId"), a.accountID) + ":repository/" + in.String("repositoryName")}

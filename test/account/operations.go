@@ -21,9 +21,12 @@ var operations = map[string]map[string]operation{
 		"DescribeServiceDeployments": describeServiceDeployments,
 		"DescribeServiceRevisions":   describeServiceRevisions,
 		"ListTagsForResource":        listTags,
+		"TagResource":                tagService,
 		"RegisterTaskDefinition":     registerTaskDefinition,
 		"DeregisterTaskDefinition":   deregisterTaskDefinition,
+		"DeleteTaskDefinitions":      deleteTaskDefinitions,
 		"UpdateService":              updateService,
+		"StopServiceDeployment":      stopServiceDeployment,
 		"StopTask":                   stopTask,
 	},
 	"logs": {

@@ -17,6 +17,7 @@ type Call struct {
 	Input     map[string]any // as decoded; not to be changed
 	Region    string         // of the signature
 	AccessKey string         // of the signature
+	UserAgent string         // how the caller names itself
 	Caller    string         // the ARN of the role that the access key was given for, or of the account's own caller
 	Code      string         // the error's code; empty where the call succeeded
 	Cut       bool           // applied, but the reply was withheld
@@ -121,7 +122,7 @@ func (a *Account) alarmEvents() []Event {
 }
 
 func (a *Account) callOf(req wire.Request, at time.Time) Call {
-	return Call{At: at, Service: req.Service, Op: req.Op, Input: req.Input, Region: req.Region, AccessKey: req.AccessKey, Caller: a.caller(req.AccessKey)}
+	return Call{At: at, Service: req.Service, Op: req.Op, Input: req.Input, Region: req.Region, AccessKey: req.AccessKey, UserAgent: req.UserAgent, Caller: a.caller(req.AccessKey)}
 }
 
 func (a *Account) recordCall(req wire.Request, at time.Time, err *wire.Error, cut bool) {

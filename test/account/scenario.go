@@ -39,6 +39,7 @@ type Timing struct {
 	Terminate   Span `yaml:"terminate,omitempty"`   // SIGTERM until a container that obeys it is gone: 500ms..3s
 	Deprovision Span `yaml:"deprovision,omitempty"` // DEPROVISIONING: 12s..25s
 	Evaluate    Span `yaml:"evaluate,omitempty"`    // between two evaluations of an alarm: 1m
+	Deregister  Span `yaml:"deregister,omitempty"`  // how long a deregistered revision can still be deployed: 0..10m
 }
 
 // Cluster is an ECS cluster.
@@ -56,16 +57,18 @@ type Service struct {
 	CapacityProvider string         `yaml:"capacityProvider,omitempty"` // such as FARGATE_SPOT; instead of launch
 	TaskDefinition   TaskDefinition `yaml:"taskDefinition"`
 	// Models says by container name how it lives; one without a model runs for ever and obeys SIGTERM.
-	Models                map[string]Model  `yaml:"models,omitempty"`
-	Signals               []Signal          `yaml:"signals,omitempty"`
-	MinimumHealthyPercent *int              `yaml:"minimumHealthyPercent,omitempty"` // 100
-	MaximumPercent        *int              `yaml:"maximumPercent,omitempty"`        // 200
-	CircuitBreaker        string            `yaml:"circuitBreaker,omitempty"`        // off (default), stop or rollback
-	LoadBalancer          LoadBalancer      `yaml:"loadBalancer,omitempty"`
-	Controller            string            `yaml:"controller,omitempty"` // ECS (default), CODE_DEPLOY, EXTERNAL
-	CreatedBy             string            `yaml:"createdBy,omitempty"`  // an IAM ARN
-	Tags                  map[string]string `yaml:"tags,omitempty"`
-	Stack                 string            `yaml:"stack,omitempty"` // the CloudFormation stack that made it
+	Models                map[string]Model `yaml:"models,omitempty"`
+	Signals               []Signal         `yaml:"signals,omitempty"`
+	MinimumHealthyPercent *int             `yaml:"minimumHealthyPercent,omitempty"` // 100
+	MaximumPercent        *int             `yaml:"maximumPercent,omitempty"`        // 200
+	CircuitBreaker        string           `yaml:"circuitBreaker,omitempty"`        // off (default), stop or rollback
+	// BakeTime makes deployments blue/green: old and new tasks run for so long once the new ones are healthy.
+	BakeTime     Span              `yaml:"bakeTime,omitempty"`
+	LoadBalancer LoadBalancer      `yaml:"loadBalancer,omitempty"`
+	Controller   string            `yaml:"controller,omitempty"` // ECS (default), CODE_DEPLOY, EXTERNAL
+	CreatedBy    string            `yaml:"createdBy,omitempty"`  // an IAM ARN
+	Tags         map[string]string `yaml:"tags,omitempty"`
+	Stack        string            `yaml:"stack,omitempty"` // the CloudFormation stack that made it
 }
 
 // Signal is what each running task of an instrumented service tells Application Signals of one operation.

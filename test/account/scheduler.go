@@ -25,14 +25,16 @@ func (s *service) limits() (least, most int) {
 
 // replaceOld stops tasks of older deployments as far as the minimum of healthy tasks allows.
 func (s *service) replaceOld() {
-	if s.primary().stalled() {
+	p := s.primary()
+	if p.stalled() {
 		return
 	}
+	both := p.stage == "SCALE_UP" || p.stage == "BAKE_TIME" // what was completed last runs on beside the new revision
 	least, _ := s.limits()
 	healthy := s.count((*task).healthy)
 	var stopped []*task
 	for _, t := range slices.Clone(s.tasks) {
-		if t.deployment == s.primary() || !t.wanted() {
+		if t.deployment == p || !t.wanted() || both && t.deployment.rollout == "COMPLETED" {
 			continue
 		}
 		if t.healthy() {
@@ -50,7 +52,7 @@ func (s *service) replaceOld() {
 // replaced is why a deployment's tasks stop when another takes over. The text names the task's own deployment.
 func (d *deployment) replaced() stopping {
 	why := stopping{Code: "ServiceSchedulerInitiated", Text: "Scaling activity initiated by (deployment " + d.id + ")", Cause: "deployment", Planned: true}
-	if d.rollout == "FAILED" {
+	if d.rollout == "FAILED" && !d.stopped {
 		why.Cause, why.Planned = "circuit_breaker", false
 	}
 	return why

@@ -77,9 +77,13 @@ func (s *service) launched(out map[string]any) {
 }
 
 func (s *service) deploymentConfiguration() map[string]any {
+	strategy := "ROLLING"
+	if s.BakeTime != (Span{}) {
+		strategy = "BLUE_GREEN"
+	}
 	breaker := s.CircuitBreaker == "stop" || s.CircuitBreaker == "rollback"
 	return map[string]any{
-		"minimumHealthyPercent": s.minHealthy, "maximumPercent": s.maximum, "strategy": "ROLLING",
+		"minimumHealthyPercent": s.minHealthy, "maximumPercent": s.maximum, "strategy": strategy,
 		"deploymentCircuitBreaker": map[string]any{"enable": breaker, "rollback": s.CircuitBreaker == "rollback"},
 	}
 }
@@ -145,6 +149,7 @@ func (d *deployment) shape() map[string]any {
 		}
 	}
 	out["deploymentConfiguration"] = s.deploymentConfiguration()
+	optional(out, "lifecycleStage", d.stage)
 	return out
 }
 

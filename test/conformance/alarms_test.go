@@ -17,8 +17,8 @@ const (
 )
 
 var (
-	bothTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}
-	space     = aws.String("TaskWarden")
+	allTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm, types.AlarmTypeLogAlarm}
+	space    = aws.String("TaskWarden")
 )
 
 // heartbeat and onQuery are the two shapes of alarm that the product makes.
@@ -47,12 +47,26 @@ func percentile(name string) *cloudwatch.PutMetricAlarmInput {
 	return in
 }
 
+// edited is an alarm of ours after a person changed what PutMetricAlarm takes beside our settings.
+func edited(name string) *cloudwatch.PutMetricAlarmInput {
+	in := heartbeat(name)
+	in.Unit = types.StandardUnitCount
+	return in
+}
+
+func composite(name string) *cloudwatch.PutCompositeAlarmInput {
+	return &cloudwatch.PutCompositeAlarmInput{
+		AlarmName: &name, AlarmRule: aws.String(`ALARM("heartbeat") OR ALARM("fleet")`), AlarmDescription: aws.String("either"), ActionsEnabled: aws.Bool(true),
+		AlarmActions: []string{topic}, OKActions: []string{topic}, InsufficientDataActions: []string{topic},
+	}
+}
+
 func alarms() []row {
 	put := func(when string, in *cloudwatch.PutMetricAlarmInput) row {
 		return row{"cloudwatch:PutMetricAlarm", when, func(t *testing.T, s *side) (any, error) { return s.cw.PutMetricAlarm(t.Context(), in) }}
 	}
 	describe := func(when string, in cloudwatch.DescribeAlarmsInput) row {
-		in.AlarmTypes = bothTypes
+		in.AlarmTypes = allTypes
 		return row{"cloudwatch:DescribeAlarms", when, func(t *testing.T, s *side) (any, error) { return s.cw.DescribeAlarms(t.Context(), &in) }}
 	}
 	tagged, ghost, blank := heartbeat("heartbeat"), heartbeat("ghost"), heartbeat("blank")
@@ -61,6 +75,12 @@ func alarms() []row {
 	blank.ComparisonOperator = "Above"
 	return []row{
 		put("on a metric, with tags", tagged), put("on a query", onQuery("fleet")), put("on a percentile", percentile("latency")),
+		put("with a unit", edited("with-unit")),
+		{"cloudwatch:PutCompositeAlarm", "on two others", func(t *testing.T, s *side) (any, error) {
+			return s.cw.PutCompositeAlarm(t.Context(), composite("either"))
+		}},
+		describe("a composite one", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"either"}}),
+		describe("one with a unit", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"with-unit"}}),
 		{"cloudwatch:DescribeAlarms", "one whose missing data breaches", func(t *testing.T, s *side) (any, error) {
 			return s.becomes(t, "heartbeat", types.StateValueAlarm, s.evaluates)
 		}},
@@ -68,7 +88,7 @@ func alarms() []row {
 		describe("by name", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"fleet"}}),
 		describe("by prefix", cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String("heart")}),
 		describe("an unknown name", cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"nope"}}),
-		describe("a page of 2 of 3", cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(2)}),
+		describe("a page of 2 of 5", cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(2)}),
 		describe("a page of 101", cloudwatch.DescribeAlarmsInput{MaxRecords: aws.Int32(101)}),
 		describe("101 names of at most 100", cloudwatch.DescribeAlarmsInput{AlarmNames: names(101)}),
 		{"cloudwatch:DeleteAlarms", "an unknown name", func(t *testing.T, s *side) (any, error) {
@@ -183,7 +203,7 @@ func metrics() []row {
 
 // becomes describes an alarm, once it is in a state if one is to wait for that: what came of it is compared.
 func (s *side) becomes(t *testing.T, name string, state types.StateValue, wait bool) (any, error) {
-	in := &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}, AlarmTypes: bothTypes}
+	in := &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}, AlarmTypes: allTypes}
 	if wait {
 		within(t, 5*time.Second, func() bool {
 			out, err := s.cw.DescribeAlarms(t.Context(), in)

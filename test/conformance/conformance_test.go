@@ -105,6 +105,9 @@ func checkFields(f fields, pairs []pair, known []blind) (wrong []string) {
 	return wrong
 }
 
+// neverRefused takes no parameter and needs no permission, so no call of it is refused.
+const neverRefused = "sts:GetCallerIdentity"
+
 // checkOperations makes sure that every operation of the product is in the table, with a call that succeeds at both and
 // one that is refused.
 func checkOperations(pairs []pair, operations []cloud.Operation) (wrong []string) {
@@ -116,7 +119,7 @@ func checkOperations(pairs []pair, operations []cloud.Operation) (wrong []string
 				ill = ill || p.ours.at(errorPath) != absent
 			}
 		}
-		if !well || !ill {
+		if !well || !ill && o.String() != neverRefused {
 			wrong = append(wrong, fmt.Sprintf("%s: a call that succeeds at both: %t; a call that is refused: %t; both belong into the table", o, well, ill))
 		}
 	}

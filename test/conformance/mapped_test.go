@@ -32,6 +32,13 @@ var bySDK = []string{
 	"sts.GetCallerIdentityOutput.Account", "sts.GetCallerIdentityOutput.Arn", // which account the ambient credentials are of
 }
 
+// inUnions are fields of members of unions, which the SDK has as interfaces: none is reached by an answer's type. MiniStack has
+// neither PromQL alarms nor windows by the clock, so there is nothing to compare them with.
+var inUnions = []string{
+	"cloudwatch/types.EvaluationCriteriaMemberPromQLCriteria.Value", "cloudwatch/types.AlarmPromQLCriteria.Query",
+	"cloudwatch/types.EvaluationWindowMemberWallClockWindow.Value", "cloudwatch/types.WallClockWindow.Timezone",
+}
+
 // mapped finds, by type-checking package cloud, every field of the SDK's types that it reads. So a field that is mapped
 // tomorrow is compared tomorrow, or fails here.
 func mapped(t *testing.T) fields {
@@ -62,6 +69,12 @@ func mapped(t *testing.T) fields {
 	}
 	for _, f := range bySDK {
 		found[f] = true
+	}
+	for _, f := range inUnions {
+		if !found[f] {
+			t.Errorf("package cloud does not read %s: take it out of the list", f)
+		}
+		delete(found, f)
 	}
 	return found
 }

@@ -102,7 +102,7 @@ func written(ctx context.Context, t *testing.T, a *cloud.Account, s *side) ([]fl
 		Dimensions: []alarm.Dimension{{Name: "Controller", Value: "x"}}, Period: 60, EvaluationPeriods: 5, Datapoints: 5,
 		Comparison: "LessThanThreshold", Threshold: 1, Missing: "notBreaching", AlarmActions: []string{topic}, OKActions: []string{topic},
 	}
-	fatal(t, a.PutAlarm(ctx, spec, map[string]string{"taskwarden:owner": "x", "taskwarden:spec": "1"}))
+	fatal(t, a.PutAlarm(ctx, spec, nil, map[string]string{"taskwarden:owner": "x", "taskwarden:spec": "1"}))
 	fatal(t, a.TagAlarm(ctx, alarmARN+spec.Name, map[string]string{"taskwarden:spec": "2"}))
 	have, err := a.Alarms(ctx, func(name string) bool { return strings.HasPrefix(name, "taskwarden/") })
 	fatal(t, err)

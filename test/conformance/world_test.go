@@ -59,7 +59,7 @@ type side struct {
 // CreateService or RegisterTaskDefinition would make another world.
 func connect(t *testing.T, url string, now time.Time) *side {
 	t.Helper()
-	cfg, err := cloud.Load(t.Context(), region, "")
+	cfg, err := cloud.Load(t.Context(), "test", region, "")
 	fatal(t, err)
 	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &url, 1
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIATESTTESTTESTTEST", "secret", "")

@@ -31,7 +31,7 @@ var memberScope = permission.Scope{LogGroups: []string{"/ecs/*"}, PassRoles: []s
 func member(t *testing.T, mode string) stack {
 	return load(t, "member.yaml", map[string]string{"Mode": mode, "OpsRoleArn": "arn:aws:iam::444455556666:role/taskwarden-controller-eu-west-1",
 		"ExternalId": "correct-horse", "OrganizationId": "o-a1b2c3d4e5", "LogStreamArns": "arn:aws:logs:*:*:log-group:/ecs/*:log-stream:*",
-		"PassRoleArns": "arn:aws:iam::111122223333:role/tasks/*", "ServiceArns": "arn:aws:ecs:*:*:service/prod/*"})
+		"PassRoleArns": "arn:aws:iam::111122223333:role/tasks/*", "ServiceArns": "arn:aws:ecs:*:*:service/prod/*,arn:aws:ecs:*:*:service-deployment/prod/*"})
 }
 
 // A member's role grants exactly what iam-policy prints for its mode and those before it: no action, resource or condition more

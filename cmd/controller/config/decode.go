@@ -24,6 +24,7 @@ type decoder struct {
 	anchors  map[string][]*ast.AnchorNode
 	at       map[string]place // where each given field's value is, by path
 	problems Errors
+	warnings Errors
 	left     int // values that may still be read
 }
 
@@ -48,7 +49,7 @@ func (d *decoder) load(root ast.Node, c *Config) {
 
 func (d *decoder) problem(at place, path, message, hint string) {
 	if len(d.problems) < maxProblems {
-		d.problems = append(d.problems, Problem{d.file, at.line, at.column, path, message, hint})
+		d.problems = append(d.problems, Problem{d.file, at.line, at.column, path, message, hint, false})
 	}
 }
 

@@ -21,24 +21,31 @@ const maxSize = 1 << 20
 // empty one gives [Default]. The name stands in the problems' places. The error
 // is always of type [Errors] and holds every problem that was found.
 func Load(name string, text []byte) (Config, error) {
-	d := &decoder{file: name, left: maxValues}
+	c, _, err := Check(name, text)
+	return c, err
+}
+
+// Check is [Load] that also gives what is allowed and does not do what it seems
+// to, in the order of the places. There are no warnings of a text with problems.
+func Check(name string, text []byte) (Config, []Problem, error) {
+	d := &decoder{file: name, left: maxValues, at: map[string]place{"": start}}
 	root := d.parse(text)
 	if len(d.problems) > 0 {
-		return Config{}, d.problems.sorted()
+		return Config{}, nil, d.problems.sorted()
 	}
 	c := Default()
-	if root == nil {
-		return c, nil
+	if root != nil {
+		c.APIVersion, c.Kind, c.Remediation.Default = "", "", ""
+		d.load(root, &c)
+		c.complete()
+		d.validate(c)
+		d.refuseMissing(c)
 	}
-	c.APIVersion, c.Kind, c.Remediation.Default = "", "", ""
-	d.load(root, &c)
-	c.complete()
-	d.validate(c)
-	d.refuseMissing(c)
 	if len(d.problems) > 0 {
-		return Config{}, d.problems.sorted()
+		return Config{}, nil, d.problems.sorted()
 	}
-	return c, nil
+	d.warn(c)
+	return c, d.warnings.sorted(), nil
 }
 
 // parse returns the document's root, nil if the text holds none or problems

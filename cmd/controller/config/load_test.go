@@ -227,6 +227,7 @@ func TestLoadFollowsAnchorsAndMerges(t *testing.T) {
     clusters: &c [x]
   - <<: *base
     name: b
+    region: eu-west-2
     services: *c
   - <<: [{region: us-east-1}, *base]
     name: !!str 3
@@ -238,7 +239,7 @@ alarms:
 	}
 	want := []Target{
 		{Name: "a", Region: "eu-west-1", Clusters: []string{"x"}, Services: []string{"*"}},
-		{Name: "b", Region: "eu-west-1", Clusters: []string{"x"}, Services: []string{"x"}},
+		{Name: "b", Region: "eu-west-2", Clusters: []string{"x"}, Services: []string{"x"}},
 		{Name: "3", Region: "us-east-1", Clusters: []string{"x"}, Services: []string{"*"}},
 	}
 	if diff := cmp.Diff(want, c.Targets); diff != "" {

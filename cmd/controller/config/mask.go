@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"taskwarden/reconciler/mask"
 )
 
-// mask stands for a secret. No field that is masked would take it, so a masked
+// hidden stands for a secret. No field that is masked would take it, so a masked
 // configuration cannot be put to use by mistake.
-const mask = "***"
+const hidden = mask.Stars
 
 // Masked is a copy to show: external ids and the hashes of tokens are replaced,
 // and so are the values of environment variables that may hold a secret. What
@@ -31,13 +33,13 @@ func (c Config) Masked() Config {
 		p.Set = maps.Clone(p.Set)
 		for name := range p.Set {
 			if !showable(name) {
-				p.Set[name] = mask
+				p.Set[name] = hidden
 			}
 		}
 		p.Match.Env = maps.Clone(p.Match.Env)
 		for name := range p.Match.Env {
 			if !showable(name) {
-				p.Match.Env[name] = []string{mask}
+				p.Match.Env[name] = []string{hidden}
 			}
 		}
 	}
@@ -58,7 +60,7 @@ func (c Config) Shared() Config {
 
 func hide(s *string) {
 	if *s != "" {
-		*s = mask
+		*s = hidden
 	}
 }
 

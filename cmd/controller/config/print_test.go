@@ -81,7 +81,7 @@ func TestMaskedShowsTheRest(t *testing.T) {
 	if p.Set[samplerVar] != "parentbased_traceidratio" || p.Match.Env[samplerVar][0] != "xray" {
 		t.Errorf("OpenTelemetry settings are masked: %+v", p)
 	}
-	if c.Targets[0].RoleARN == mask || c.Targets[0].ExternalID != mask || c.Server.Tokens[0].SHA256 != mask {
+	if c.Targets[0].RoleARN == hidden || c.Targets[0].ExternalID != hidden || c.Server.Tokens[0].SHA256 != hidden {
 		t.Errorf("masked = %+v %+v", c.Targets[0], c.Server.Tokens[0])
 	}
 	if empty := (Config{Targets: []Target{{}}}).Masked(); empty.Targets[0].ExternalID != "" {

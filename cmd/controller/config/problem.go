@@ -9,7 +9,7 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// Problem is one thing wrong with a configuration.
+// Problem is one thing wrong with a configuration, or one that is allowed and does not do what it seems to.
 type Problem struct {
 	File    string // name given to [Load]
 	Line    int    // from 1
@@ -17,12 +17,17 @@ type Problem struct {
 	Field   string // path of the field, as targets[0].region; empty for the document
 	Message string // what is wrong, naming the field
 	Hint    string // how to put it right; may be empty
+	Warning bool   // the configuration is taken all the same
 }
 
 // String writes the problem on one line, as compilers do, so that editors can
 // jump to its place.
 func (p Problem) String() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+	kind := ""
+	if p.Warning {
+		kind = "warning: "
+	}
+	s := fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, kind, p.Message)
 	if p.Hint != "" {
 		s += ": " + p.Hint
 	}

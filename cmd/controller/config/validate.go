@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"taskwarden/reconciler/mask"
 )
 
 // validate notes what is wrong between fields that are each right.
@@ -62,13 +64,14 @@ func (d *decoder) validateTargets(targets []Target) {
 			d.wrong(fmt.Sprintf("targets[%d].externalId", i), "means nothing without roleArn", "add roleArn or remove it")
 		}
 	}
+	d.validateOverlaps(targets)
 }
 
 // builtinSignatures are the names that verdicts use for the built-in list.
 var builtinSignatures = []string{
 	"go-concurrent-map-writes", "go-concurrent-map-iteration", "go-panic", "go-nil-deref", "go-deadlock",
 	"oom", "java-oom", "node-oom", "python-traceback", "rust-panic", "cpp-abort", "segv",
-	"config-error", "credential-error", "port-in-use",
+	"config-error", "credential-error", "port-in-use", "uncaught-exception",
 }
 
 func (d *decoder) validateSignatures(list []Signature) {
@@ -136,10 +139,26 @@ func (d *decoder) validatePolicies(policies []Policy) {
 		case strings.HasSuffix(sampler, "traceidratio"):
 			d.validateRatio(path+"."+samplerArgVar, arg)
 		}
+		d.validateShown(path, p.Set)
 		for name, values := range p.Match.Env {
+			path := fmt.Sprintf("remediation.policies[%d].match.env.%s", i, name)
 			if len(values) == 0 {
-				d.wrong(fmt.Sprintf("remediation.policies[%d].match.env.%s", i, name), "no value", "list the values to look for")
+				d.wrong(path, "no value", "list the values to look for")
 			}
+			for _, value := range values {
+				if mask.Credential(value) {
+					d.wrong(path, "a value holds a credential", "match another variable: the values of policies are shown in plans")
+				}
+			}
+		}
+	}
+}
+
+// validateShown refuses credentials in what a policy sets: plans, exports and the audit log show it.
+func (d *decoder) validateShown(path string, set map[string]string) {
+	for name, value := range set {
+		if mask.Credential(value) {
+			d.wrong(path+"."+name, "the value holds a credential, and plans show it", "let the variable arrive from the container's secrets")
 		}
 	}
 }
@@ -161,15 +180,16 @@ func (d *decoder) validateStore(s Store) {
 	}
 }
 
-// ownNames are those of the audit log: the controller itself, what its mode allows it, and whoever showed no token that is known.
-var ownNames = []string{"taskwarden", "mode auto", "nobody"}
+// ownNames are reserved in the audit log: for the controller, for what its mode allows it, for a change of the configuration, and
+// for a caller without a token that is known.
+var ownNames = []string{"taskwarden", "mode auto", "configuration", "nobody"}
 
 func (d *decoder) validateServer(s Server) {
 	d.unique("server.tokens", "name", collect(s.Tokens, func(t Token) string { return t.Name }))
 	d.unique("server.tokens", "sha256", collect(s.Tokens, func(t Token) string { return t.SHA256 }))
 	for i, t := range s.Tokens {
 		if slices.ContainsFunc(ownNames, func(own string) bool { return strings.EqualFold(own, t.Name) }) {
-			d.wrong(fmt.Sprintf("server.tokens[%d].name", i), fmt.Sprintf("%q stands for somebody else in the audit log", t.Name), "choose another name, as oncall")
+			d.wrong(fmt.Sprintf("server.tokens[%d].name", i), fmt.Sprintf("%q is reserved in the audit log", t.Name), "choose another name, as oncall")
 		}
 	}
 	if len(s.Tokens) == 0 && !loopback(s.Address) {

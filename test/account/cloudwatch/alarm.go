@@ -1,14 +1,27 @@
 package cloudwatch
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"taskwarden/test/account/wire"
 )
 
-// alarm is a metric alarm as stored, or what a composite alarm has in common with one.
+// Types of alarms (API reference, AlarmType). A name is unique over all of them.
+const (
+	metricAlarm    = "MetricAlarm"
+	compositeAlarm = "CompositeAlarm"
+	logAlarm       = "LogAlarm"
+)
+
+// typeWords name the types in refusals.
+var typeWords = map[string]string{metricAlarm: "a metric alarm", compositeAlarm: "a composite alarm", logAlarm: "a log alarm"}
+
+// alarm is a metric alarm as stored, or what an alarm of another type has in common with one.
 type alarm struct {
 	name, arn    string
 	settings     map[string]any // what DescribeAlarms shows of the configuration, by AWS's names
@@ -16,7 +29,8 @@ type alarm struct {
 	on           []dimension // dimensions of the single metric it watches
 	namespace    string
 	metricName   string
-	composite    bool                // its settings hold a rule instead
+	kind         string
+	warmUp       time.Duration       // it is not evaluated for so long after each put
 	enabled      bool                // actions
 	actions      map[string][]string // ARNs by the state they are for
 	tags         map[string]string
@@ -42,6 +56,8 @@ type Alarm struct {
 	TreatMissingData  string
 	ActionsEnabled    bool
 	AlarmActions      []string
+	OKActions         []string
+	InsufficientData  []string // actions
 	Tags              map[string]string
 
 	State, Reason   string
@@ -71,16 +87,69 @@ type change struct {
 // Transitions reads every change of state since the start, the oldest first, those by SetAlarmState included.
 func (s *Service) Transitions() []Transition { return slices.Clone(s.transitions) }
 
-// Alarm reads one alarm; ok is false when there is none of that name.
+// Alarm reads one alarm of any type; ok is false when there is none of that name.
 func (s *Service) Alarm(name string) (view Alarm, ok bool) {
-	a := s.alarms[name]
+	a := s.named(name)
 	if a == nil {
 		return Alarm{}, false
 	}
 	return a.view(), true
 }
 
-// Alarms reads all alarms by name.
+// named is the alarm of that name, whatever its type; nil: there is none.
+func (s *Service) named(name string) *alarm { return cmp.Or(s.alarms[name], s.kept[name]) }
+
+// place puts an alarm in the place of the one of its name. Those of which evaluated is false are shown, and stay in the state
+// in which they are.
+func (s *Service) place(a *alarm, evaluated bool) {
+	delete(s.alarms, a.name)
+	delete(s.kept, a.name)
+	if evaluated {
+		s.alarms[a.name] = a
+	} else {
+		s.kept[a.name] = a
+	}
+}
+
+// clash is the refusal of a put whose name an alarm of another type has.
+func (s *Service) clash(name, kind string) error {
+	if old := s.named(name); old != nil && old.kind != kind {
+		return invalid("Alarm %s already exists and is %s.", name, typeWords[old.kind])
+	}
+	return nil
+}
+
+// newAlarm is an alarm with what all types have in common: name, actions, description and tags. What an alarm of the name
+// keeps over a put is kept: its tags and its state.
+func (s *Service) newAlarm(in wire.Input, kind string, now time.Time) (*alarm, error) {
+	name := in.String("AlarmName")
+	if err := checkAlarmName(name); err != nil {
+		return nil, err
+	}
+	if err := s.clash(name, kind); err != nil {
+		return nil, err
+	}
+	a := &alarm{
+		name: name, arn: "arn:aws:cloudwatch:" + s.region + ":" + s.accountID + ":alarm:" + name, kind: kind,
+		enabled:  !in.Has("ActionsEnabled") || in.Bool("ActionsEnabled"),
+		settings: map[string]any{}, contributors: map[string]*contributor{}, configured: now,
+	}
+	if err := a.readActions(in); err != nil {
+		return nil, err
+	}
+	old := s.named(name)
+	if old == nil {
+		a.state, a.reason, a.updated, a.transitions = stateInsufficient, "Unchecked: Initial alarm creation", now, now
+		tags, err := readTags(in, nil)
+		a.tags = tags
+		return a, err
+	}
+	a.tags, a.state, a.reason, a.reasonData, a.evaluationState = old.tags, old.state, old.reason, old.reasonData, old.evaluationState
+	a.updated, a.transitions = old.updated, old.transitions
+	return a, nil
+}
+
+// Alarms reads all metric alarms that are evaluated, by name.
 func (s *Service) Alarms() []Alarm {
 	var out []Alarm
 	for _, a := range slices.SortedFunc(maps.Values(s.alarms), byName) {
@@ -96,7 +165,8 @@ func (a *alarm) view() Alarm {
 		Name: a.name, ARN: a.arn, Namespace: a.namespace, Metric: a.metricName, Query: a.expression(),
 		Period: time.Duration(a.rule.period) * time.Second, EvaluationPeriods: a.rule.n, DatapointsToAlarm: a.rule.m,
 		Threshold: a.rule.threshold, Comparison: a.rule.operator, TreatMissingData: a.rule.treat,
-		ActionsEnabled: a.enabled, AlarmActions: slices.Clone(a.actions[stateAlarm]), Tags: maps.Clone(a.tags),
+		ActionsEnabled: a.enabled, AlarmActions: slices.Clone(a.actions[stateAlarm]),
+		OKActions: slices.Clone(a.actions[stateOK]), InsufficientData: slices.Clone(a.actions[stateInsufficient]), Tags: maps.Clone(a.tags),
 		State: a.state, Reason: a.reason, EvaluationState: a.evaluationState, Updated: a.updated, Transitioned: a.transitions,
 	}
 	v.Description, _ = a.settings["AlarmDescription"].(string)

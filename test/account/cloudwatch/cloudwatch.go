@@ -6,9 +6,9 @@
 // its own time. So the states do not depend on how often Advance is called.
 //
 // Sources: the CloudWatch API reference (2010-08-01) and the user guide's pages on alarm evaluation, missing data
-// (alarms-and-missing-data), alarm limits (alarm-limits) and Metrics Insights. Composite alarms are
-// kept and shown, never evaluated. Not simulated: PromQL and log alarms, metric math, anomaly detection, warm-up, mute rules, roll-up of old data (data is kept at its own resolution
-// for 15 days) and the delay before a new metric is listed.
+// (alarms-and-missing-data), alarm limits (alarm-limits) and Metrics Insights. Composite, log and PromQL alarms are kept and
+// shown, never evaluated. Not simulated: metric math, anomaly detection, a warm-up that ends early, mute rules, roll-up of
+// old data (data is kept at its own resolution for 15 days) and the delay before a new metric is listed.
 package cloudwatch
 
 import (
@@ -28,7 +28,7 @@ type Service struct {
 	region, accountID string
 	store             store
 	alarms            map[string]*alarm
-	composites        map[string]*alarm
+	kept              map[string]*alarm // those that are never evaluated
 	transitions       []Transition
 	history           []historyItem
 	evaluated         time.Time // every instant up to here has been evaluated
@@ -36,7 +36,7 @@ type Service struct {
 
 // New makes an empty CloudWatch of a region and a 12-digit account id.
 func New(region, accountID string) *Service {
-	return &Service{region: region, accountID: accountID, store: newStore(), alarms: map[string]*alarm{}, composites: map[string]*alarm{}}
+	return &Service{region: region, accountID: accountID, store: newStore(), alarms: map[string]*alarm{}, kept: map[string]*alarm{}}
 }
 
 type operation func(s *Service, in wire.Input, now time.Time) (map[string]any, error)
@@ -49,6 +49,7 @@ var operations = map[string]operation{
 	"ListMetrics":               (*Service).listMetrics,
 	"PutMetricAlarm":            (*Service).putMetricAlarm,
 	"PutCompositeAlarm":         (*Service).putCompositeAlarm,
+	"PutLogAlarm":               (*Service).putLogAlarm,
 	"DeleteAlarms":              (*Service).deleteAlarms,
 	"DescribeAlarms":            (*Service).describeAlarms,
 	"DescribeAlarmsForMetric":   (*Service).describeAlarmsForMetric,
@@ -94,7 +95,7 @@ func (s *Service) Advance(now time.Time) {
 		}
 		s.evaluated = at
 		for _, a := range sorted {
-			if every := s.interval(a); at.Truncate(every).Equal(at) {
+			if every := s.interval(a); at.Truncate(every).Equal(at) && at.Sub(a.configured) >= a.warmUp {
 				s.evaluate(a, at)
 			}
 		}

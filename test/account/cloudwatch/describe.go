@@ -12,8 +12,7 @@ import (
 // maxNames is the most alarm names one call takes (API reference, DescribeAlarms, DeleteAlarms and others).
 const maxNames = 100
 
-// describeAlarms lists alarms by name, the types in one order. Without AlarmTypes only metric alarms are returned; there
-// are no log alarms.
+// describeAlarms lists alarms by name, the types in one order. Without AlarmTypes only metric alarms are returned.
 func (s *Service) describeAlarms(in wire.Input, _ time.Time) (map[string]any, error) {
 	if err := checkFilters(in); err != nil {
 		return nil, err
@@ -23,23 +22,20 @@ func (s *Service) describeAlarms(in wire.Input, _ time.Time) (map[string]any, er
 		return nil, err
 	}
 	types := in.Strings("AlarmTypes")
-	var found []*alarm
-	if len(types) == 0 || slices.Contains(types, "MetricAlarm") {
-		found = matching(s.alarms, in)
+	if len(types) == 0 {
+		types = []string{metricAlarm}
 	}
-	if slices.Contains(types, "CompositeAlarm") {
-		found = append(found, matching(s.composites, in)...)
-		slices.SortFunc(found, byName)
-	}
+	found := append(matching(s.alarms, in), matching(s.kept, in)...)
+	found = slices.DeleteFunc(found, func(a *alarm) bool { return !slices.Contains(types, a.kind) })
+	slices.SortFunc(found, byName)
 	page, next, err := pageAfter(found, func(a *alarm) string { return a.name }, in.String("NextToken"), size)
 	if err != nil {
 		return nil, err
 	}
-	composite := func(a *alarm) bool { return a.composite }
-	metric := func(a *alarm) bool { return !a.composite }
-	out := map[string]any{"LogAlarms": []any{},
-		"MetricAlarms":    alarmsOut(slices.DeleteFunc(slices.Clone(page), composite)),
-		"CompositeAlarms": alarmsOut(slices.DeleteFunc(slices.Clone(page), metric))}
+	out := map[string]any{}
+	for _, kind := range alarmTypes {
+		out[kind+"s"] = alarmsOut(slices.DeleteFunc(slices.Clone(page), func(a *alarm) bool { return a.kind != kind }))
+	}
 	return setNext(out, next), nil
 }
 
@@ -61,7 +57,7 @@ func checkFilters(in wire.Input) error {
 	return checkState(in.String("StateValue"), true)
 }
 
-var alarmTypes = []string{"CompositeAlarm", "MetricAlarm", "LogAlarm"}
+var alarmTypes = []string{compositeAlarm, metricAlarm, logAlarm}
 
 func checkState(state string, optional bool) error {
 	if state == "" && optional || slices.Contains([]string{stateOK, stateAlarm, stateInsufficient}, state) {

@@ -20,39 +20,37 @@ const (
 )
 
 // unsimulated settings would silently change what an alarm does, so they are refused.
-var unsimulated = []string{"EvaluationCriteria", "EvaluationInterval", "ThresholdMetricId", "WarmUpConfiguration"}
+var unsimulated = []string{"ThresholdMetricId"}
 
 // putMetricAlarm creates an alarm or overwrites every setting of the one of that name, which keeps its state and its tags.
 func (s *Service) putMetricAlarm(in wire.Input, now time.Time) (map[string]any, error) {
-	a, err := s.readAlarm(in)
+	a, err := s.newAlarm(in, metricAlarm, now)
+	if err != nil {
+		return nil, err
+	}
+	promQL := in.Has("EvaluationCriteria")
+	if promQL {
+		err = a.readPromQL(in)
+	} else {
+		err = s.readAlarm(a, in)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if a.rule.query != nil && s.insightsAlarmsBut(a.name) >= maxInsightsAlarms {
 		return nil, wire.Bad("LimitExceededFault", "You have reached the limit of %d alarms on Metrics Insights queries.", maxInsightsAlarms)
 	}
-	if s.composites[a.name] != nil {
-		return nil, invalid("Alarm %s already exists and is a composite alarm.", a.name)
-	}
-	a.configured = now
-	old := s.alarms[a.name]
-	if old == nil {
-		if a.tags, err = readTags(in, nil); err != nil {
-			return nil, err
-		}
-		a.state, a.reason = stateInsufficient, "Unchecked: Initial alarm creation"
-		a.updated, a.transitions = now, now
-		s.remember(historyItem{at: now, alarm: a.name, kind: "ConfigurationUpdate", summary: `Alarm "` + a.name + `" created`})
-	} else {
-		a.tags = old.tags
+	done := "created"
+	if old := s.named(a.name); old != nil {
+		done = "updated"
 		if a.multiSeries() {
 			a.contributors = old.contributors
 		}
-		a.state, a.reason, a.reasonData, a.evaluationState = old.state, old.reason, old.reasonData, old.evaluationState
-		a.updated, a.transitions = old.updated, old.transitions
-		s.remember(historyItem{at: now, alarm: a.name, kind: "ConfigurationUpdate", summary: `Alarm "` + a.name + `" updated`})
+	} else if promQL {
+		a.state = stateOK // user guide, alarm-promql
 	}
-	s.alarms[a.name] = a
+	s.remember(historyItem{at: now, alarm: a.name, kind: "ConfigurationUpdate", summary: `Alarm "` + a.name + `" ` + done})
+	s.place(a, !promQL)
 	return nil, nil
 }
 
@@ -66,28 +64,37 @@ func (s *Service) insightsAlarmsBut(name string) int {
 	return n
 }
 
-func (s *Service) readAlarm(in wire.Input) (*alarm, error) {
-	name := in.String("AlarmName")
-	if err := checkAlarmName(name); err != nil {
-		return nil, err
-	}
+// readAlarm reads an alarm on a metric or on Metrics queries.
+func (s *Service) readAlarm(a *alarm, in wire.Input) error {
 	for _, setting := range unsimulated {
 		if in.Has(setting) {
-			return nil, invalid("%s is not simulated", setting)
+			return invalid("%s is not simulated", setting)
 		}
 	}
-	a := &alarm{
-		name: name, arn: "arn:aws:cloudwatch:" + s.region + ":" + s.accountID + ":alarm:" + name,
-		enabled:  !in.Has("ActionsEnabled") || in.Bool("ActionsEnabled"),
-		settings: map[string]any{}, contributors: map[string]*contributor{},
+	if in.Has("EvaluationInterval") {
+		return invalid("EvaluationInterval is for alarms with EvaluationCriteria.")
 	}
 	watched := func(in wire.Input) error { return s.readWatched(a, in) }
-	for _, read := range []func(wire.Input) error{a.readActions, a.readCondition, watched, a.readPeriods} {
+	for _, read := range []func(wire.Input) error{a.readCondition, watched, a.readPeriods, a.readWarmUp} {
 		if err := read(in); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// readWarmUp reads how long the alarm waits. It always waits the whole time here.
+func (a *alarm) readWarmUp(in wire.Input) error {
+	if !in.Has("WarmUpConfiguration") {
+		return nil
+	}
+	minutes := in.Map("WarmUpConfiguration").Int("WarmUpPeriodDurationInMinutes", 0)
+	if minutes < 1 {
+		return invalid("WarmUpPeriodDurationInMinutes is required and must be at least 1.")
+	}
+	a.warmUp = time.Duration(minutes) * time.Minute
+	a.keep(in, "WarmUpConfiguration")
+	return nil
 }
 
 func checkAlarmName(name string) error {

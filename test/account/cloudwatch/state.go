@@ -13,7 +13,7 @@ func (s *Service) setAlarmState(in wire.Input, now time.Time) (map[string]any, e
 	if err := checkState(state, false); err != nil {
 		return nil, err
 	}
-	a := s.alarms[name]
+	a := s.named(name)
 	switch {
 	case name == "":
 		return nil, missing("AlarmName")
@@ -41,12 +41,12 @@ func (s *Service) deleteAlarms(in wire.Input, now time.Time) (map[string]any, er
 	}
 	var absent []string
 	for _, name := range names {
-		if s.alarms[name] == nil && s.composites[name] == nil {
+		if s.named(name) == nil {
 			absent = append(absent, name)
 			continue
 		}
 		delete(s.alarms, name)
-		delete(s.composites, name)
+		delete(s.kept, name)
 		s.remember(historyItem{at: now, alarm: name, kind: "ConfigurationUpdate", summary: `Alarm "` + name + `" deleted`})
 	}
 	if len(absent) > 0 {
@@ -70,7 +70,7 @@ func (s *Service) setActions(in wire.Input, enabled bool) error {
 		return err
 	}
 	for _, name := range names {
-		if a := s.alarms[name]; a != nil {
+		if a := s.named(name); a != nil {
 			a.enabled = enabled
 		}
 	}

@@ -1,7 +1,6 @@
 package cloudwatch
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ func (s *Service) tagged(in wire.Input) (*alarm, error) {
 	if !ok {
 		return nil, badValue("The ARN %q is not of an alarm in this account and region.", arn)
 	}
-	a := cmp.Or(s.alarms[name], s.composites[name])
+	a := s.named(name)
 	if a == nil {
 		return nil, noResource("The alarm %q does not exist.", name)
 	}

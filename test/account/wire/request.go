@@ -19,6 +19,7 @@ type Request struct {
 	Input     Input
 	Region    string // from the signature's credential scope; empty for an unsigned call
 	AccessKey string // from the signature; empty for an unsigned call
+	UserAgent string // how the caller names itself
 	Codec     Codec  // how the caller wants to be answered
 }
 
@@ -45,6 +46,7 @@ func Decode(r *http.Request) (Request, error) {
 	}
 	req, err := decode(r, body)
 	req.AccessKey, req.Region = credentialScope(r.Header.Get("Authorization"))
+	req.UserAgent = r.UserAgent()
 	return req, err
 }
 

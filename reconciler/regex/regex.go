@@ -1,4 +1,5 @@
-package churn
+// Package regex is regular expressions that know the words which every match holds. It is pure.
+package regex
 
 import (
 	"regexp"
@@ -7,33 +8,36 @@ import (
 	"strings"
 )
 
-// expression is a regular expression with the words that every match must hold. Looking for words first is what makes
-// hundreds of patterns a line affordable: RE2 without a literal beginning reads each line byte by byte, for each pattern.
-type expression struct {
-	re *regexp.Regexp
+// Expression is a regular expression with the words that every match must hold. Looking for words first makes hundreds of
+// patterns a line affordable: RE2 without a literal beginning reads each line byte by byte, for each pattern.
+type Expression struct {
+	Regexp *regexp.Regexp
 	// needs holds sets of folded words: every text that matches has a word of each set. None: nothing is known.
 	needs [][]string
 }
 
-// re compiles an expression. It panics on one that cannot be read: they are all written in this package.
-func re(s string) expression { return expressionOf(regexp.MustCompile(s)) }
+// Must compiles an expression. It panics on one that cannot be read, so it is for those written in the code.
+func Must(s string) Expression { return Of(regexp.MustCompile(s)) }
 
-func expressionOf(compiled *regexp.Regexp) expression {
+// Of adds the words to a compiled expression.
+func Of(compiled *regexp.Regexp) Expression {
 	tree, err := syntax.Parse(compiled.String(), syntax.Perl)
 	if err != nil {
-		return expression{re: compiled}
+		return Expression{Regexp: compiled}
 	}
-	return expression{compiled, needsOf(tree)}
+	return Expression{compiled, needsOf(tree)}
 }
 
-// MatchString tells whether the text matches.
-func (x expression) MatchString(s string) bool { return x.match(s, fold(s)) }
+// MatchString reports whether the text matches.
+func (x Expression) MatchString(s string) bool { return x.Match(s, Fold(s)) }
 
-// match is MatchString for a text whose folded form is at hand.
-func (x expression) match(s, folded string) bool { return x.mayMatch(folded) && x.re.MatchString(s) }
+// Match is MatchString for a text whose folded form is at hand.
+func (x Expression) Match(s, folded string) bool {
+	return x.MayMatch(folded) && x.Regexp.MatchString(s)
+}
 
-// mayMatch is false only for a text that cannot match.
-func (x expression) mayMatch(folded string) bool {
+// MayMatch is false only for a text that cannot match.
+func (x Expression) MayMatch(folded string) bool {
 	for _, words := range x.needs {
 		if !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(folded, w) }) {
 			return false
@@ -42,9 +46,9 @@ func (x expression) mayMatch(folded string) bool {
 	return true
 }
 
-// fold brings texts that RE2 takes for the same under (?i) to one form, as far as ASCII words need it: beside the capital
+// Fold brings texts that RE2 takes for the same under (?i) to one form, as far as ASCII words need it: beside the capital
 // letters, k is also the Kelvin sign and s also the long s (unicode.SimpleFold).
-func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "ſ", "s") }
+func Fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "ſ", "s") }
 
 // maxWords bounds a set: beyond it, looking for the words costs what it saves.
 const maxWords = 64
@@ -108,7 +112,7 @@ func exact(r *syntax.Regexp) ([]string, bool) {
 		return []string{""}, true
 	case syntax.OpLiteral:
 		// A sign beyond ASCII folds in more ways than fold knows, so nothing is concluded from it.
-		return []string{fold(string(r.Rune))}, !slices.ContainsFunc(r.Rune, beyondASCII)
+		return []string{Fold(string(r.Rune))}, !slices.ContainsFunc(r.Rune, beyondASCII)
 	case syntax.OpCharClass:
 		return signs(r.Rune)
 	case syntax.OpCapture:
@@ -149,7 +153,7 @@ func signs(class []rune) ([]string, bool) {
 	var out []string
 	for i := 0; i < len(class); i += 2 {
 		for r := class[i]; r <= class[i+1]; r++ {
-			s := fold(string(r))
+			s := Fold(string(r))
 			if len(out) > 8 || slices.ContainsFunc([]rune(s), beyondASCII) {
 				return nil, false
 			}
