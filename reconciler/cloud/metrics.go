@@ -88,7 +88,7 @@ func (a *Account) Maxima(ctx context.Context, data []alarm.Datum) ([]float64, er
 func (a *Account) maxima(ctx context.Context, minute time.Time, data []alarm.Datum, of []int, out []float64) error {
 	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(minute), EndTime: aws.Time(minute.Add(time.Minute))}
 	for n, i := range of {
-		in.MetricDataQueries = append(in.MetricDataQueries, minutely(n, maximumOf(data[i])))
+		in.MetricDataQueries = append(in.MetricDataQueries, dataQuery(n, maximumOf(data[i])))
 	}
 	return a.results(ctx, in, func(q int, r types.MetricDataResult) {
 		for _, v := range r.Values {

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,7 +25,7 @@ const queryPrefix = "m"
 // clustersACall is what one DescribeClusters call takes (Amazon ECS API reference).
 const clustersACall = 100
 
-// Series reads each query minute by minute in [from, to), oldest first; a minute without a datum has no point. The answer
+// Series reads each query period by period in [from, to), oldest first; a period without a datum has no point. The answer
 // has the order of the queries and is complete, or there is an error. CloudWatch bills each query, whatever it answers.
 func (a *Account) Series(ctx context.Context, queries []fleet.Query, from, to time.Time) ([][]fleet.Point, error) {
 	out := make([][]fleet.Point, 0, len(queries))
@@ -41,7 +42,7 @@ func (a *Account) Series(ctx context.Context, queries []fleet.Query, from, to ti
 func (a *Account) series(ctx context.Context, queries []fleet.Query, from, to time.Time) ([][]fleet.Point, error) {
 	in := &cloudwatch.GetMetricDataInput{StartTime: &from, EndTime: &to}
 	for i, q := range queries {
-		in.MetricDataQueries = append(in.MetricDataQueries, minutely(i, q))
+		in.MetricDataQueries = append(in.MetricDataQueries, dataQuery(i, q))
 	}
 	found := make([]map[time.Time]float64, len(queries)) // a page may repeat what another had
 	err := a.results(ctx, in, func(i int, r types.MetricDataResult) {
@@ -92,12 +93,12 @@ func (a *Account) results(ctx context.Context, in *cloudwatch.GetMetricDataInput
 	return nil
 }
 
-func minutely(i int, q fleet.Query) types.MetricDataQuery {
+func dataQuery(i int, q fleet.Query) types.MetricDataQuery {
 	return types.MetricDataQuery{
 		Id: aws.String(queryPrefix + strconv.Itoa(i)),
 		MetricStat: &types.MetricStat{
 			Metric: &types.Metric{Namespace: aws.String(q.Namespace), MetricName: aws.String(q.Name), Dimensions: metricDimensions(q.Dimensions)},
-			Period: aws.Int32(60),
+			Period: aws.Int32(int32(cmp.Or(q.Period, time.Minute) / time.Second)),
 			Stat:   aws.String(q.Statistic),
 		},
 		ReturnData: aws.Bool(true),

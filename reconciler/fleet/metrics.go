@@ -22,15 +22,16 @@ func (m Metric) Value(dimension string) string {
 	return ""
 }
 
-// Query asks for one statistic of a metric, minute by minute.
+// Query asks for one statistic of a metric, period by period.
 type Query struct {
 	Metric
-	Statistic string // CloudWatch's own: Maximum, SampleCount, …
+	Statistic string        // CloudWatch's own: Maximum, SampleCount, …
+	Period    time.Duration // 0: a minute
 }
 
-// Point is a statistic of one minute.
+// Point is a statistic of one period.
 type Point struct {
-	At    time.Time // the minute's beginning
+	At    time.Time // the period's beginning
 	Value float64
 }
 

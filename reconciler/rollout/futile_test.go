@@ -90,7 +90,7 @@ func TestAnApprovalThatOnlyHasToWaitIsTaken(t *testing.T) {
 			s.brakes.Settings.Windows = []Window{{Schedule: cronOf(t, "0 8 * * *"), Duration: time.Hour}}
 		},
 		"a window in which a freeze ends": func(t *testing.T, s *scene) {
-			s.brakes.Settings.Windows = []Window{{Schedule: cronOf(t, "0 10 23 * *"), Duration: 10 * time.Hour}}
+			s.brakes.Settings.Windows = []Window{{Schedule: cronOf(t, "0 10 25 * *"), Duration: 10 * time.Hour}}
 			s.brakes.Settings.Freezes = []Freeze{{From: s.now.Add(-time.Hour), To: s.now.Add(5 * time.Hour)}}
 		},
 	} {
