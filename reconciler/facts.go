@@ -51,7 +51,7 @@ func (r *remediation) facts(a asked, p rollout.Plan, o fleet.Observation, cures 
 		return rollout.Facts{}, false
 	}
 	f, seen := s.facts, r.seen(p, o, cures)
-	f.FamilyUsers, f.Cures, f.InternalOperation = seen.FamilyUsers, seen.Cures, seen.InternalOperation
+	f.FamilyUsers, f.Cures, f.InternalOperation, f.Losses = seen.FamilyUsers, seen.Cures, seen.InternalOperation, seen.Losses
 	if !young {
 		age := fmt.Sprintf("answered at %s; since then: %v", s.at.Format(time.RFC3339), s.failed)
 		f.Owner.Evidence = append(slices.Clone(f.Owner.Evidence), age)
@@ -61,7 +61,7 @@ func (r *remediation) facts(a asked, p rollout.Plan, o fleet.Observation, cures 
 
 // seen are the facts that need no question: what the view knows is never older than the view.
 func (r *remediation) seen(p rollout.Plan, o fleet.Observation, cures []string) rollout.Facts {
-	return rollout.Facts{FamilyUsers: r.c.view.familyUsers(p.Key, p.Base), Cures: cures,
+	return rollout.Facts{FamilyUsers: r.c.view.familyUsers(p.Key, p.Base), Cures: cures, Losses: r.losses(),
 		InternalOperation: internalOperation(o.Metrics.Signals)}
 }
 
@@ -127,6 +127,9 @@ func (r *remediation) answer(ctx context.Context, t Target, a asked) error {
 			return err
 		}
 		s = r.surveyed(a, p, facts, now)
+		// Without the requests the plan goes by the hours of the week; they are asked for again with the next survey.
+		s.facts.Traffic, err = r.traffic(ctx, t, o, now.Add(-rollout.BaselineDays))
+		r.hinder(hindrance{a.key, requestsUnread}, undenied(err))
 	}
 	if s.wantsCount(o) {
 		s.facts.Requests, s.counted = requestsOf(ctx, t, o.Metrics.Signals), o.Metrics.Signals.At

@@ -53,11 +53,13 @@ type remediation struct {
 	answers map[string][]rollout.Answer // by rollout, those that no written Advance has heard
 
 	hindrances map[hindrance]hindered
+	requests   map[fleet.Key]trafficRead
+	outages    lossesRead
 }
 
 func newRemediation(c *Controller) *remediation {
 	return &remediation{c: c, o: c.o.Remediation, surveys: map[asked]surveyed{}, images: map[imageAsked]imageAnswer{}, tags: map[fleet.Key]modeTag{},
-		answers: map[string][]rollout.Answer{}, hindrances: map[hindrance]hindered{}}
+		answers: map[string][]rollout.Answer{}, hindrances: map[hindrance]hindered{}, requests: map[fleet.Key]trafficRead{}}
 }
 
 // off reports whether nothing is planned and nothing may start. Rollouts that were begun before are still watched, and taken back

@@ -180,6 +180,7 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 	}
 	var steps []rollout.Step
 	heard := v.heard(was.ID)
+	traffic, losses := v.since(ctx, was)
 	next, err := v.r.write(ctx, v.key, func(b rollout.Brakes, now time.Time) (rollout.Rollout, []AuditEntry, bool) {
 		is, ok := v.r.c.book.Rollout(was.ID) // a person may have had a word meanwhile
 		if !ok {
@@ -187,7 +188,8 @@ func (v *visit) advance(ctx context.Context) (more bool, err error) {
 		}
 		w := rollout.World{Observation: v.observation, History: v.memory.History, Findings: v.memory.Findings, Look: v.look, Answers: heard, Brakes: b,
 			Unanswered: v.r.unanswered(asked{v.key, is.Plan.Policy}),
-			Volumes:    volumesOf(is, v.observation, v.memory.History.Restarts)}
+			Traffic:    traffic, Losses: losses,
+			Volumes: volumesOf(is, v.observation, v.memory.History.Restarts)}
 		var after rollout.Rollout
 		after, steps = rollout.Advance(is, w, now)
 		var entries []AuditEntry

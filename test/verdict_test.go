@@ -1,6 +1,7 @@
 package test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -102,4 +103,35 @@ func TestAnOutageOfADependencyCondemnsNoFix(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where Application Signals counts the service's requests, lifetimes are compared by them, and InternalOperation is none.
+func TestLifetimesAreComparedByRequests(t *testing.T) {
+	t.Parallel()
+	s := fixable(t)
+	incident, err := account.LoadScenario("scenarios/incident.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Clusters[0].Services[0].Signals = incident.Clusters[0].Services[0].Signals
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, s)
+		c := w.run(w.remediate(rollout.Show, cure))
+		time.Sleep(24 * time.Hour)
+		c.stop()
+		c = w.run(w.remediate(rollout.Auto, cure))
+		defer c.stop()
+		time.Sleep(60 * time.Hour)
+		r := began(t, c)
+		traffic := r.Plan.Before.Traffic
+		if r.Outcome != rollout.Succeeded || traffic == nil || !strings.HasPrefix(traffic.Source, "Application Signals of ") {
+			t.Fatalf("%s %s: %s; traffic %+v", r.Phase, r.Outcome, r.Message, traffic)
+		}
+		for _, n := range traffic.Hours[len(traffic.Hours)-20 : len(traffic.Hours)-1] {
+			if n < 4*55*60 || n > 4*65*60 { // four tasks of 60 a minute; InternalOperation is 750 more
+				t.Errorf("%.0f requests in an hour: %v", n, traffic.Hours)
+				break
+			}
+		}
+	})
 }

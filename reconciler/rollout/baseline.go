@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	baselineDays  = 14 * 24 * time.Hour // how far back lifetimes are compared with
-	baselineLives = 400                 // how many of them are kept with a rollout, newest first
-	fewDeaths     = 3                   // fewer deaths of the base revision, and earlier revisions are taken in
+	// BaselineDays is how far back lifetimes are compared with.
+	BaselineDays  = 14 * 24 * time.Hour
+	baselineLives = 400 // how many of them are kept with a rollout, newest first
+	fewDeaths     = 3   // fewer deaths of the base revision, and earlier revisions are taken in
 )
 
 // Baseline is what is known of the tasks before the change.
@@ -41,7 +42,7 @@ type Hour struct {
 // shown how its tasks die, those of earlier revisions count too, from the birth of the first that died of the culprit on:
 // older ones may be from before the fault began.
 func baseline(o fleet.Observation, h churn.History, revision string, by blame, zone *time.Location, traffic *Traffic, to time.Time) Baseline {
-	since := to.Add(-baselineDays)
+	since := to.Add(-BaselineDays)
 	lives := livesOf(o, h, by, since, func(of string, _ time.Time) bool { return of == revision })
 	if deaths(lives) < fewDeaths {
 		var onset time.Time

@@ -64,6 +64,9 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 // power says when the soak can decide if the fix works, or why it cannot.
 func (f forecast) power(b Baseline, tasks int, soak Soak) string {
 	known := fmt.Sprintf("%d death(s) in %d separate moment(s) are known from %s", b.Deaths, b.Moments, human(b.To.Sub(b.From)))
+	if b.Traffic != nil {
+		known += ", and time is counted by the requests that " + b.Traffic.Source + " tells"
+	}
 	switch {
 	case b.Moments == 0:
 		return fmt.Sprintf("no lifetime that ended in a death is known: nothing can decide this, and it ends inconclusive after %s", human(soak.Max))

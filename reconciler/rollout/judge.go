@@ -63,7 +63,7 @@ func (c *comparison) since(lives []Life, from time.Time) (moments int, expected 
 // rebase takes the lives up to the change as what the new ones are compared with: a plan may have waited for days.
 func (m *machine) rebase(to time.Time) {
 	o := m.w.Observation
-	if !o.Complete || to.IsZero() {
+	if !o.Complete || to.IsZero() || m.Plan.Before.Traffic != nil && m.w.Traffic == nil {
 		return
 	}
 	if b := baseline(o, m.w.History, m.Plan.Base, m.Plan.blame(m.w.Losses), m.w.Brakes.Settings.Zone, m.w.Traffic, to); b.Deaths > 0 {

@@ -54,9 +54,9 @@ func (t traffic) at(h hour) float64 { return t.load[int(h)%hoursAWeek] }
 
 // until is the requests of each hour, 1,000 at the highest.
 func (t traffic) until(now hour) *Traffic {
-	out := &Traffic{Source: "RequestCountPerTarget", From: monday}
+	out := &Traffic{Source: "RequestCountPerTarget", From: monday, To: onClock(now)}
 	for h := 0.0; h < now; h++ {
-		out.Hours = append(out.Hours, 1000*t.at(h))
+		out.Hours = append(out.Hours, 1000*t.at(h)*min(1, now-h))
 	}
 	return out
 }

@@ -11,21 +11,36 @@ import (
 type Traffic struct {
 	Source string    `json:"source"` // the metric
 	From   time.Time `json:"from"`   // the beginning of the first hour
-	Hours  []float64 `json:"hours"`  // requests of each hour since; those of the last may not be complete
+	To     time.Time `json:"to"`     // when it was read
+	Hours  []float64 `json:"hours"`  // requests of each hour since From, the last up to To
 }
 
-// known is the traffic of the hour that a time belongs to, and whether it is known.
-func (t *Traffic) known(unix int64) (requests float64, ok bool) {
-	i := (unix - t.From.UnixNano()) / nano
-	if unix < t.From.UnixNano() || i >= int64(len(t.Hours)) {
-		return 0, false
+const (
+	// trafficLasts is how long after it was read traffic is taken to go on as it was.
+	trafficLasts = time.Hour
+	// trafficLeast is how much of an hour must be known to tell its rate.
+	trafficLeast = 5 * time.Minute
+)
+
+// rate is the requests an hour at a time; 0 where they are not known.
+func (t *Traffic) rate(unix int64) float64 {
+	i, last := int((unix-t.From.UnixNano())/nano), len(t.Hours)-1
+	switch {
+	case unix < t.From.UnixNano() || last < 0 || unix >= t.To.Add(trafficLasts).UnixNano():
+		return 0
+	case i < last:
+		return t.Hours[i]
 	}
-	return t.Hours[i], true
+	known := t.To.Sub(t.From) - time.Duration(last)*time.Hour
+	if known < trafficLeast && last > 0 {
+		return t.Hours[last-1]
+	}
+	return t.Hours[last] / max(known, trafficLeast).Hours()
 }
 
 // covers reports whether the traffic of a whole span is known, and not without a request in all of it.
 func (t *Traffic) covers(from, to time.Time) bool {
-	if t == nil || from.Before(t.From) || !to.After(from) || to.Sub(t.From) > time.Duration(len(t.Hours))*time.Hour {
+	if t == nil || from.Before(t.From) || !to.After(from) || !to.Before(t.To.Add(trafficLasts)) {
 		return false
 	}
 	return t.mean(from, to) > 0
@@ -43,8 +58,7 @@ func (t *Traffic) pieces(from, to time.Time, piece func(d time.Duration, request
 	end := to.UnixNano()
 	for at := from.UnixNano(); at < end; {
 		left := min(nano-((at-t.From.UnixNano())%nano+nano)%nano, end-at)
-		requests, _ := t.known(at)
-		piece(time.Duration(left), requests)
+		piece(time.Duration(left), t.rate(at))
 		at += left
 	}
 }
@@ -56,7 +70,10 @@ func (t *Traffic) foreseen(until time.Time) *Traffic {
 	if len(t.Hours) >= hoursAWeek {
 		period = hoursAWeek
 	}
-	out := &Traffic{Source: t.Source, From: t.From, Hours: append([]float64(nil), t.Hours...)}
+	out := &Traffic{Source: t.Source, From: t.From, To: until, Hours: append([]float64(nil), t.Hours...)}
+	if last := len(out.Hours) - 1; last >= 0 {
+		out.Hours[last] = t.rate(t.To.UnixNano())
+	}
 	for len(out.Hours) > 0 && out.From.Add(time.Duration(len(out.Hours))*time.Hour).Before(until) {
 		var sum float64
 		n := 0
