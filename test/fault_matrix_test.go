@@ -53,7 +53,7 @@ var faultables = []faultable{
 // notLoops are operations of the table that the loop does not make: scan's, those of a rollout, the one of mode sync alone
 // (alarms_test.go), and the one that is asked before the loop begins (overlap_test.go).
 var notLoops = []string{"cloudwatch:DeleteAlarms", "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "logs:DescribeLogStreams",
-	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "cloudformation:DescribeStackResources", "ecr:BatchGetImage",
+	"ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService", "ecs:StopServiceDeployment", "cloudformation:DescribeStackResources", "ecr:BatchGetImage",
 	"sts:GetCallerIdentity"}
 
 // The matrix knows every operation of the table.
