@@ -142,14 +142,30 @@ func (v *visit) justLooked() bool {
 	return v.look != nil && v.r.now().Sub(v.look.At) <= rollout.Freshness
 }
 
+// stillOnBase looks at the service once more, right before its deployment: the questions before it took time, in which a person may
+// have deployed.
+func (v *visit) stillOnBase(ctx context.Context, r rollout.Rollout) error {
+	look, err := v.lookAt(ctx, r)
+	switch {
+	case err != nil:
+		return notSent(err)
+	case !look.Settled(r.Plan.Base):
+		return unsent{errDeployedMeanwhile}
+	}
+	return nil
+}
+
+var errDeployedMeanwhile = errors.New("the service does not run the base revision alone any more, by a look right before the deployment")
+
 // deploy points the service at a revision. Nothing holds up the way back.
 func (v *visit) deploy(ctx context.Context, r rollout.Rollout, s rollout.Step, a *rollout.Answer) {
 	if a.Refusal, a.Err = v.wayBack(ctx, r, s); a.Refusal != nil || a.Err != nil {
 		return
 	}
-	if r.Phase == rollout.Rolling && !v.justLooked() {
-		a.Err = notSent(errLookedTooLongAgo)
-		return
+	if r.Phase == rollout.Rolling {
+		if a.Err = v.stillOnBase(ctx, r); a.Err != nil {
+			return
+		}
 	}
 	a.Err = v.t.Deployer.Deploy(ctx, s.Key.Cluster, s.Service, s.Revision)
 }

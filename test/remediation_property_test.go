@@ -42,6 +42,13 @@ type event struct {
 	what    string
 }
 
+// Events of the account alone: no person and no call is in them.
+const (
+	outage         = "an outage of a dependency" // all tasks fail the load balancer's health check once
+	trafficStops   = "the traffic stops"         // and without it no task dies
+	trafficReturns = "the traffic returns"
+)
+
 func (e event) String() string { return fmt.Sprintf("%s %s %d", e.at, e.what, e.service) }
 
 var (
@@ -63,7 +70,8 @@ func draw(t *rapid.T) drawn {
 		d.settings.Windows = []rollout.Window{{Schedule: schedule, Duration: time.Hour, Name: "an hour of three"}}
 	}
 	kinds := []string{"somebody deploys without", "somebody deploys with", "somebody deploys an image", "pause", "resume", "restart", "restart", "calls fail", "answers are lost", "denied", "all is well",
-		"the base is deregistered", "the base is deregistered", "somebody registers", "somebody registers", "tag off", "tag auto", "a person takes it back"}
+		"the base is deregistered", "the base is deregistered", "somebody registers", "somebody registers", "tag off", "tag auto", "a person takes it back",
+		outage, trafficStops, trafficReturns}
 	d.events = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event {
 		return event{time.Duration(rapid.IntRange(1, 600).Draw(t, "at")) * time.Minute, rapid.IntRange(0, d.services-1).Draw(t, "service"), rapid.SampledFrom(kinds).Draw(t, "what")}
 	}), 0, 10).Draw(t, "events")
@@ -107,6 +115,14 @@ func (d drawn) scenario(t *testing.T) account.Scenario {
 			step.Set = map[string]map[string]string{"django": cure}
 		case "somebody deploys an image":
 			step.Image = image
+		case outage:
+			step.Do, step.Count = account.DoELB, 4
+		case trafficStops, trafficReturns:
+			m := s.Clusters[0].Services[e.service].Models["cwagent"]
+			if e.what == trafficStops {
+				m.Cases = nil
+			}
+			step.Do, step.Container, step.Model = account.DoSetModel, "cwagent", m
 		default:
 			continue
 		}
@@ -470,6 +486,14 @@ func (w *witness) onlyThePolicy(t *testing.T, r rollout.Rollout) {
 // Whatever happens: one live rollout a service, never above the caps, outside a window, while paused, under a tag or mode that
 // forbids it or after a bad canary, never over somebody's deployment or newest revision, never a changed byte outside the policy.
 // What was to be taken back does not run, and nothing stays half way. What a person orders is carried out at any moment.
+// provesNothing holds a success against what the fix does. Only a time without traffic may hide that it does nothing.
+func (w *witness) provesNothing(r rollout.Rollout) {
+	quiet := slices.ContainsFunc(w.d.events, func(e event) bool { return e.what == trafficStops })
+	if r.Outcome == rollout.Succeeded && w.d.effect != "cures" && !quiet {
+		w.complain("%s is %s, and its fix is one that %s: %s", r.ID, r.Outcome, w.d.effect, r.Message)
+	}
+}
+
 func TestWhateverHappensToAFix(t *testing.T) {
 	t.Parallel()
 	seen := map[rollout.Outcome]int{}
@@ -486,6 +510,7 @@ func TestWhateverHappensToAFix(t *testing.T) {
 			w.settled(t)
 			for _, r := range w.running.Rollouts(fleet.Key{}) {
 				seen[r.Outcome]++
+				w.provesNothing(r)
 			}
 			w.running.stop()
 			writes += w.writes

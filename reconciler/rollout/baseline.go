@@ -28,6 +28,7 @@ type Baseline struct {
 	Time    time.Duration `json:"time"`              // of all tasks together
 	Oldest  time.Duration `json:"oldest"`
 	Hours   map[int]Hour  `json:"hours,omitempty"` // by kind of hour
+	Last    Hour          `json:"last,omitzero"`   // the last hours before the change (beside)
 	Lives   []Life        `json:"-"`               // the newest; stored as Plan.Baseline
 }
 
@@ -111,6 +112,7 @@ func newBaseline(lives []Life, from, to time.Time, zone *time.Location, traffic 
 		}
 		b.expose(cal, l, &covered)
 	}
+	b.Last = between(lives, to.Add(-beside), to)
 	if span := to.Sub(b.From); span > 0 {
 		b.Tasks = float64(covered) / float64(span)
 	}
@@ -120,6 +122,24 @@ func newBaseline(lives []Life, from, to time.Time, zone *time.Location, traffic 
 		b.Lives[i].Counted = c.counted(l.Start, l.ended())
 	}
 	return b
+}
+
+// between is what happened to these lives in a span of time.
+func between(lives []Life, from, to time.Time) (h Hour) {
+	for _, l := range lives {
+		start, end := l.Start, l.ended()
+		if start.Before(from) {
+			start = from
+		}
+		if l.End != Alive && !l.Shared && end.After(from) && !end.After(to) {
+			h.Any++
+		}
+		if end.After(to) {
+			end = to
+		}
+		h.Time += max(0, end.Sub(start))
+	}
+	return h
 }
 
 // expose adds one life to the hours that it passed through.

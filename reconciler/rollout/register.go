@@ -99,6 +99,12 @@ func (m *machine) onBase(s Step) {
 	}
 }
 
+// Settled reports whether the service runs that revision and no deployment of it is under way.
+func (l Look) Settled(revision string) bool {
+	p, ok := l.Service.Primary()
+	return ok && !l.Gone && p.TaskDefinition == revision && !l.inFlight()
+}
+
 // inFlight reports whether any deployment is under way, by the service's list or by its newest service deployment.
 func (l Look) inFlight() bool { return l.Service.Deploying() || l.Deployment.underWay() }
 

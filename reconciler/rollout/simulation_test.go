@@ -207,6 +207,15 @@ type played struct {
 // threshold is how many deaths within a day open a finding, without which there is no plan (detect.threshold).
 const threshold = 3
 
+// nextLook is when a rollout is looked at next: each hour of the first day, then each three hours, as often as the rule for few
+// deaths may answer.
+func nextLook(now hour) hour {
+	if now < 24 {
+		return now + 1
+	}
+	return now + 72.0/looks
+}
+
 // play plays one rollout. ok is false where the history shows too few deaths for a plan.
 func (c cell) play(r *rand.Rand) (p played, ok bool) {
 	s := &simulated{r: r, load: c.load, tasks: c.tasks, nature: c.nature}
@@ -246,7 +255,7 @@ func (c cell) play(r *rand.Rand) (p played, ok bool) {
 	after := s.live(starts, deploy+72)
 	p.verdict = Undecided
 	spent := 0.0
-	for now := 1.0; now <= 72 && p.verdict == Undecided; now++ {
+	for now := 1.0; now <= 72 && p.verdict == Undecided; now = nextLook(now) {
 		compared, t := compared, seen(deploy+now)
 		if t != nil {
 			compared = base.comparison(t)

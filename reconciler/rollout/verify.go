@@ -40,6 +40,8 @@ const (
 	worseMoments = 3
 	// worseAge takes each new task for so many times as old as it is: a little earlier than before is no harm.
 	worseAge = 1.5
+	// beside is how long before and after the change is compared at once: traffic does not change much from one hour to the next.
+	beside = 3 * time.Hour
 	// grossAge does the same in hours of which nothing is known from before the change. Traffic may differ that much
 	// between a night and a day; a crash at start differs more.
 	grossAge = 12
@@ -81,8 +83,9 @@ type Assessment struct {
 
 // Verify says what the lifetimes prove.
 //
-//	worse      unplanned deaths come earlier than the baseline's in the same kinds of hours, by the exact log-rank test and
-//	           by the count of deaths in those hours, each at 0.2 %; or so early that no difference of traffic explains it
+//	worse      unplanned deaths come earlier than the baseline's by the exact log-rank test, and more often than in the same
+//	           kinds of hours or in the hours right before the change, each at 0.2 %; or so early that no difference of
+//	           traffic explains it
 //	effective  a new task has outlived the baseline's 90th percentile by a quarter, and
 //	           the culprit did not die, the chance of which is <= 5 % without a fix, or
 //	           it died seldom (<= 20 % of the expected), by the log-rank test at what this look may spend of 1 %
@@ -190,7 +193,7 @@ func (a *Assessment) harm(c *comparison, fresh []Life, exposed *exposure) bool {
 			l.Counted = time.Duration(worseAge * float64(l.Age))
 			return l
 		}), anyDeath, c.apart())
-		if !r.harmful() || !a.moreOften(c, fresh, exposed) {
+		if !r.harmful() || !a.moreOften(c, fresh, exposed) && !c.moreThanBefore(fresh) {
 			return false
 		}
 	}
@@ -214,6 +217,20 @@ func (a *Assessment) moreOften(c *comparison, fresh []Life, exposed *exposure) b
 	}
 	draws, observed := c.shares(exposed, max(1, c.ratio(fresh)), func(h Hour) int { return h.Any }, after)
 	return 1-atMost(draws, observed-1) <= worseChance
+}
+
+// moreThanBefore reports whether deaths came more often in the first hours after the change than in the last hours before it.
+func (c *comparison) moreThanBefore(fresh []Life) bool {
+	after := between(fresh, c.To, c.To.Add(beside))
+	x := float64(after.Time) * max(1, c.ratio(fresh))
+	if c.Last.Time <= 0 || x <= 0 {
+		return false
+	}
+	draws := make([]float64, c.Last.Any+after.Any)
+	for i := range draws {
+		draws[i] = x / (x + float64(c.Last.Time))
+	}
+	return 1-atMost(draws, after.Any-1) <= worseChance
 }
 
 // wholeAges is lives of which every hour counts.

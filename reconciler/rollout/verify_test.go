@@ -291,3 +291,21 @@ func ExampleBaseline() {
 	fmt.Println(base.comparison(nil).forecast(4, soak, wednesday).power(base, 4, soak))
 	// Output: decided at Wed 7 Oct 20:45 UTC at the earliest, if the culprit does not die: 29 death(s) in 29 separate moment(s) are known from 2 d
 }
+
+// TestHarmInHoursThatTheHistoryDoesNotKnow: tasks died each hour, and die each seven minutes after the change, in a part of the
+// day of which nothing is known.
+func TestHarmInHoursThatTheHistoryDoesNotKnow(t *testing.T) {
+	var before, after []Life
+	for task := range 4 {
+		for at := wednesday.Add(-6*time.Hour + time.Duration(task)*14*time.Minute); at.Before(wednesday.Add(-time.Hour)); at = at.Add(56 * time.Minute) {
+			before = append(before, Life{Start: at, Age: 55 * time.Minute, End: Culprit})
+		}
+		for at := wednesday.Add(time.Duration(task) * time.Minute); at.Before(wednesday.Add(time.Hour)); at = at.Add(8 * time.Minute) {
+			after = append(after, Life{Start: at, Age: 7 * time.Minute, End: Culprit})
+		}
+	}
+	base := newBaseline(before, wednesday.Add(-6*time.Hour), wednesday, nil, nil)
+	if a := Verify(Trial{Base: base, New: after}); a.Verdict != Worse {
+		t.Errorf("%s: %s", a.Verdict, a.Message)
+	}
+}
