@@ -243,7 +243,7 @@ func (w *witness) approves() {
 	}
 	for _, r := range w.running.Rollouts(fleet.Key{}) {
 		if r.Live() && r.Phase == rollout.Proposed {
-			if _, err := w.running.Approve(w.t.Context(), r.ID, r.Plan.Hash, rollout.Order{By: "oncall"}); err != nil && !errors.Is(err, fleet.ErrConflict) {
+			if _, err := w.running.Approve(w.t.Context(), r.ID, r.Plan.Hash, rollout.Order{By: "oncall"}); err != nil && !errors.Is(err, rollout.ErrConflict) {
 				w.t.Error(err)
 			}
 		}
