@@ -66,7 +66,7 @@ func (d *days) add(kind int, h Hour) {
 	d[part][hour].Moments += h.Moments
 }
 
-// quiet tells which hours of the day do not count, since fewer deaths came within so many hours around them than half of the
+// quiet lists the hours of the day that do not count, because fewer deaths came within so many hours around them than half of the
 // average. A weekend that is quiet as a whole does not count at all.
 func (d *days) quiet(within int) (quiet [2][hoursADay]bool) {
 	var sums [2]Hour
@@ -159,7 +159,7 @@ func (c *comparison) shares(exposed *exposure, scale float64, before func(Hour) 
 	return draws, observed
 }
 
-// togetherness is the share of deaths that came in a moment of their own: 1 where each task dies alone, 1/n where n die as one.
+// apart is the share of deaths that came in a moment of their own: 1 where each task dies alone, 1/n where n die as one.
 func (c *comparison) apart() float64 {
 	if c.Deaths == 0 {
 		return 1
