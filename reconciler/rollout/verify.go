@@ -42,9 +42,9 @@ const (
 	worseAge = 1.5
 	// beside is how long before and after the change is compared at once: traffic does not change much from one hour to the next.
 	beside = 3 * time.Hour
-	// grossAge does the same in hours of which nothing is known from before the change. Traffic may differ that much
-	// between a night and a day; a crash at start differs more.
-	grossAge = 12
+	// gross is by how much more often or earlier tasks must die where the hours are not known from before the change. Traffic
+	// may differ that much between a night and a day; a crash at start differs more.
+	gross = 12
 )
 
 // Trial is one comparison: the lives before the fix, those since, and how far the soak has got.
@@ -84,7 +84,7 @@ type Assessment struct {
 // Verify says what the lifetimes prove.
 //
 //	worse      unplanned deaths come earlier than the baseline's by the exact log-rank test, and more often than in the same
-//	           kinds of hours or in the hours right before the change, each at 0.2 %; or so early that no difference of
+//	           kinds of hours or in the hours right before the change, each at 0.2 %; or so often that no difference of
 //	           traffic explains it
 //	effective  a new task has outlived the baseline's 90th percentile by a quarter, and
 //	           the culprit did not die, the chance of which is <= 5 % without a fix, or
@@ -184,22 +184,54 @@ func (a *Assessment) harm(c *comparison, fresh []Life, exposed *exposure) bool {
 	if moments < worseMoments {
 		return false
 	}
-	r := logRank(wholeAges(c.Lives), aged(fresh, func(l Life) Life {
-		l.Counted = grossAge * l.Age
+	if chance := c.farMoreOften(fresh, moments); chance <= worseChance {
+		a.Verdict, a.Chance = Worse, chance
+		a.Message = fmt.Sprintf("unplanned deaths in %d separate moments: the chance of that is %s even if traffic makes tasks die %d times as often as before",
+			moments, percent(chance), gross)
+		return true
+	}
+	if r := logRank(wholeAges(c.Lives), aged(fresh, func(l Life) Life {
+		l.Counted = gross * l.Age
+		return l
+	}), anyDeath, c.apart()); r.harmful() {
+		a.worse(r)
+		return true
+	}
+	r := logRank(c.Lives, aged(fresh, func(l Life) Life {
+		l.Counted = time.Duration(worseAge * float64(l.Age))
 		return l
 	}), anyDeath, c.apart())
-	if !r.harmful() {
-		r = logRank(c.Lives, aged(fresh, func(l Life) Life {
-			l.Counted = time.Duration(worseAge * float64(l.Age))
-			return l
-		}), anyDeath, c.apart())
-		if !r.harmful() || !a.moreOften(c, fresh, exposed) && !c.moreThanBefore(fresh) {
-			return false
-		}
+	if !r.harmful() || !a.moreOften(c, fresh, exposed) && !c.moreThanBefore(fresh) {
+		return false
 	}
+	a.worse(r)
+	return true
+}
+
+func (a *Assessment) worse(r ranks) {
 	a.Verdict, a.Chance = Worse, r.more()
 	a.Message = fmt.Sprintf("unplanned deaths in %d separate moments, at ages that let %.1f expect: chance %s without harm", r.observed, r.expected, percent(a.Chance))
-	return true
+}
+
+// farMoreOften is the chance of so many moments of death had tasks died gross times as often as before, whatever the hours.
+func (c *comparison) farMoreOften(fresh []Life, moments int) float64 {
+	var before Hour
+	for _, h := range c.hours {
+		before.Time += h.Time
+		before.Any += h.Any
+	}
+	x, scale := 0.0, gross*max(1, c.ratio(fresh))
+	for _, l := range fresh {
+		x += scale * float64(l.Age)
+	}
+	if before.Time == 0 || x == 0 {
+		return 1
+	}
+	draws := make([]float64, before.Any+moments)
+	for i := range draws {
+		draws[i] = x / (x + float64(before.Time))
+	}
+	return 1 - atMost(draws, moments-1)
 }
 
 // harmful reports whether more new tasks died than the ages let expect.
