@@ -99,7 +99,7 @@ func (m *machine) assess() {
 
 // newLives are the lives of the tasks of all revisions that carry the values.
 func (m *machine) newLives() []Life {
-	return livesOf(m.w.Observation, m.w.History, m.Plan.blame(m.w.Losses), time.Time{}, func(revision string, _ time.Time) bool { return m.carries(revision) })
+	return livesOf(m.w.Observation, m.w.History, m.Plan.blame(m.otherLosses()), time.Time{}, func(revision string, _ time.Time) bool { return m.carries(revision) })
 }
 
 // clocksDiffer is how far our clock may be behind AWS's, which dates the tasks: beyond that, AWS refuses each call.
