@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,16 +15,21 @@ import (
 // sayHindered is how long a service's fix must have been hindered before that is a finding: most errors pass sooner.
 const sayHindered = time.Minute
 
+// hinderedFor is how long what failed counts as in the way. What is wanted is tried again sooner; what failed last and is not
+// wanted any more, such as a reading for a soak that has ended, stands in no way.
+const hinderedFor = 30 * time.Minute
+
 // hindrance is one thing that failed for one service: its visit, or a survey. It is that service's condition, never the target's.
 type hindrance struct {
 	key  fleet.Key
 	what string
 }
 
-// hindered is why it failed, and since when it has.
+// hindered is why it failed, since when it has, and when it last did.
 type hindered struct {
 	err   error
 	since time.Time
+	last  time.Time
 	said  bool // the service was judged since it lasts long enough to be a finding
 }
 
@@ -31,8 +37,9 @@ type hindered struct {
 func (r *remediation) hinder(h hindrance, err error) {
 	now := r.now()
 	r.state.Lock()
+	maps.DeleteFunc(r.hindrances, func(_ hindrance, old hindered) bool { return now.Sub(old.last) >= hinderedFor })
 	was, before := r.hindrances[h]
-	is := hindered{err, now, false}
+	is := hindered{err: err, since: now, last: now}
 	if before {
 		is.since, is.said = was.since, was.said
 	}
@@ -62,7 +69,7 @@ func (r *remediation) claims(key fleet.Key, now time.Time) []finding.Claim {
 	c := finding.Claim{Type: finding.Unobservable, Subject: "RemediationStuck", Severity: finding.Info, Reason: "RemediationStuck",
 		Message: "the fix of " + key.String() + " cannot be planned or rolled out now, and is tried again"}
 	for h, is := range r.hindrances {
-		if h.key != key || now.Sub(is.since) < sayHindered {
+		if h.key != key || now.Sub(is.since) < sayHindered || now.Sub(is.last) >= hinderedFor {
 			continue
 		}
 		c.Evidence = append(c.Evidence, h.what+": "+is.err.Error())

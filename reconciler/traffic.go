@@ -1,9 +1,11 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -19,7 +21,11 @@ const (
 	perTarget     = "RequestCountPerTarget"
 	// trafficKept is how long a reading serves: its points are hours.
 	trafficKept = 15 * time.Minute
+	// trafficIn bounds a reading: a visit waits for it, and other services' visits wait for the visit.
+	trafficIn = 20 * time.Second
 )
+
+var errSlowTraffic = errors.New("no whole answer within " + trafficIn.String())
 
 // trafficRead is what was last read of a service's requests.
 type trafficRead struct {
@@ -38,16 +44,22 @@ func (r *remediation) traffic(ctx context.Context, t Target, o fleet.Observation
 	if last.from.Equal(from) && now.Sub(last.at) < trafficKept {
 		return last.traffic, nil
 	}
-	read, err := readTraffic(ctx, t, o, from, now)
+	within, cancel := context.WithTimeoutCause(ctx, trafficIn, errSlowTraffic)
+	defer cancel()
+	read, err := readTraffic(within, t, o, from, now)
 	if err != nil {
-		return nil, fmt.Errorf("read the requests of %s: %w", o.Key, err)
+		return nil, fmt.Errorf("read the requests of %s: %w", o.Key, cmp.Or(context.Cause(within), err))
 	}
-	if read != nil {
-		r.state.Lock()
-		r.requests[o.Key] = trafficRead{from, now, read}
-		r.state.Unlock()
-	}
+	r.keepTraffic(o.Key, trafficRead{from, now, read})
 	return read, nil
+}
+
+// keepTraffic keeps a reading, also one that no metric answered, and forgets those that serve no more.
+func (r *remediation) keepTraffic(key fleet.Key, read trafficRead) {
+	r.state.Lock()
+	defer r.state.Unlock()
+	maps.DeleteFunc(r.requests, func(_ fleet.Key, old trafficRead) bool { return read.at.Sub(old.at) >= trafficKept })
+	r.requests[key] = read
 }
 
 // requestsUnread is what a service's lifetimes lack while its requests cannot be read.

@@ -99,7 +99,7 @@ func newBaseline(lives []Life, from, to time.Time, zone *time.Location, traffic 
 		b.From = first
 	}
 	markMoments(lives, moment(lives))
-	if traffic.covers(b.From, to) {
+	if traffic.covers(b.From, to) && traffic.counted(lives, b.From) {
 		b.Traffic = traffic
 	}
 	cal := calendarOf(zone, b.From, b.To, b.Traffic)

@@ -62,7 +62,7 @@ func (r Rollout) means(newest bool) []string {
 	if r.Outcome == Superseded && r.Arrived && r.Ending == nil {
 		out = append(out, finding.FixReverted)
 	}
-	stays := r.Disproved || r.Outcome == Inconclusive || r.Outcome == Adopted || r.Outcome == Superseded && r.Ending != nil
+	stays := r.Disproved && r.Outcome == Succeeded || r.Outcome == Inconclusive || r.Outcome == Adopted || r.Outcome == Superseded && r.Ending != nil
 	bad := r.Soak.Assessment.Ineffective || r.Soak.Assessment.Verdict == Worse
 	if stays && bad && newest {
 		out = append(out, finding.FixIneffective)

@@ -14,6 +14,7 @@ type forecast struct {
 
 const (
 	forecastSteps = 288              // into how many looks the longest soak is cut at least
+	forecastFine  = 64               // a look comes after at least such a part of the time that has passed
 	deploysIn     = 15 * time.Minute // how long a deployment takes at most, for a forecast
 )
 
@@ -27,7 +28,7 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 		for f.needed = c.Moments; immune(f.needed, c.draws(tasks)) > quietChance; f.needed++ {
 		}
 	}
-	if c.bar == (Ages{}) {
+	if c.bar == (Ages{}) || f.needed > 0 {
 		return f
 	}
 	var age Ages
@@ -36,10 +37,8 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 	if c.Tasks > 0 {
 		scale = min(1, c.Tasks/float64(tasks))
 	}
-	step := max(soak.Max/forecastSteps, time.Second)
-	if short := c.bar.Whole / 16; short < step {
-		step = max(short, time.Millisecond)
-	}
+	longest := max(soak.Max/forecastSteps, time.Second)
+	step := min(max(c.bar.Whole/16, time.Millisecond), longest)
 	start = start.Add(min(deploysIn, c.bar.Whole/16))
 	for at := start; at.Sub(start) < soak.Max; at = at.Add(step) {
 		cal.each(at, at.Add(step), func(kind int, d time.Duration) {
@@ -53,10 +52,11 @@ func (c *comparison) forecast(tasks int, soak Soak, start time.Time) (f forecast
 			}
 		})
 		age.Whole += step
-		if f.needed == 0 && age.reaches(c.bar) && age.Whole >= max(soak.Min, soak.Fixed) && c.noDeath(exposed, scale) <= quietChance {
+		if age.reaches(c.bar) && age.Whole >= max(soak.Min, soak.Fixed) && c.noDeath(exposed, scale) <= quietChance {
 			f.at = at.Add(step)
 			return f
 		}
+		step = min(max(step, age.Whole/forecastFine), longest) // lives of a second would cost a million steps
 	}
 	return f
 }

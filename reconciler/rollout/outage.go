@@ -64,6 +64,15 @@ type blame struct {
 	losses   []Loss
 }
 
+// otherLosses are the losses that may excuse a death: not those of services that got the same fix before, since a fix that harms
+// many services at once would pass for an outage.
+func (m *machine) otherLosses() []Loss {
+	wave := m.w.Brakes.wave(m.Rollout)
+	return slices.DeleteFunc(slices.Clone(m.w.Losses), func(l Loss) bool {
+		return slices.ContainsFunc(wave, func(k Rollout) bool { return k.Key() == l.Key && !k.Wrote.IsZero() && !l.To.Before(k.Wrote) })
+	})
+}
+
 // outage reports whether a stop came while other services lost their tasks too, of other causes. Services that die of the
 // same cause as this one are no outage: they have the same fault.
 func (b blame) outage(s churn.Stop) bool {

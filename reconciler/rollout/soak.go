@@ -99,20 +99,23 @@ func (m *machine) assess() {
 
 // newLives are the lives of the tasks of all revisions that carry the values.
 func (m *machine) newLives() []Life {
-	return livesOf(m.w.Observation, m.w.History, m.Plan.blame(m.w.Losses), time.Time{}, func(revision string, _ time.Time) bool { return m.carries(revision) })
+	return livesOf(m.w.Observation, m.w.History, m.Plan.blame(m.otherLosses()), time.Time{}, func(revision string, _ time.Time) bool { return m.carries(revision) })
 }
+
+// clocksDiffer is how far our clock may be behind AWS's, which dates the tasks: beyond that, AWS refuses each call.
+const clocksDiffer = 5 * time.Minute
 
 // missing is how many of the tasks that ran when the deployment was complete are neither seen running nor recorded as
 // stopped: they may have died unseen, so nothing good may be concluded.
 func (m *machine) missing() int {
-	known := 0
+	known, until := 0, m.Soak.From.Add(clocksDiffer)
 	for _, s := range m.w.History.Stops {
-		if m.carries(s.TaskDefinition) && !s.StartedAt.After(m.Soak.From) && s.Lifetime > 0 {
+		if m.carries(s.TaskDefinition) && !s.StartedAt.After(until) && s.Lifetime > 0 {
 			known++
 		}
 	}
 	for _, t := range m.w.Observation.Tasks {
-		if m.carries(t.TaskDefinition) && t.LastStatus == fleet.StatusRunning && t.Ran() && !t.StartedAt.After(m.Soak.From) {
+		if m.carries(t.TaskDefinition) && t.LastStatus == fleet.StatusRunning && t.Ran() && !t.StartedAt.After(until) {
 			known++
 		}
 	}

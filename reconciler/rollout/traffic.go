@@ -46,6 +46,24 @@ func (t *Traffic) covers(from, to time.Time) bool {
 	return t.mean(from, to) > 0
 }
 
+// uncountedMost is the largest share of the moments of death that may come in hours without a request.
+const uncountedMost = 0.1
+
+// counted reports whether requests can be what these lives die of. Where the culprit died in hours without a request, the metric
+// began later than the lives, or something else kills; then the few hours that have requests would count for too much.
+func (t *Traffic) counted(lives []Life, from time.Time) bool {
+	moments, silent := 0, 0
+	for _, l := range lives {
+		if at := l.ended(); l.End == Culprit && !l.Shared && !at.Before(from) {
+			moments++
+			if t.rate(at.UnixNano()) == 0 {
+				silent++
+			}
+		}
+	}
+	return float64(silent) <= uncountedMost*float64(moments)
+}
+
 // mean is the requests an hour in a span.
 func (t *Traffic) mean(from, to time.Time) float64 {
 	sum := 0.0
