@@ -76,7 +76,7 @@ func (m *machine) rebase(to time.Time) {
 func (m *machine) littleHistory() *Refusal {
 	o := m.w.Observation
 	b := m.Plan.baseline()
-	if o.Complete {
+	if o.Complete && b.Traffic == nil { // a plan that goes by requests has them with it
 		b = baseline(o, m.w.History, m.Plan.Base, m.Plan.blame(m.w.Losses), m.w.Brakes.Settings.Zone, m.w.Traffic, o.At)
 	}
 	f := b.comparison(nil).forecast(o.Service.Desired, m.Plan.Soak, m.now)
