@@ -53,8 +53,7 @@ func (r register) Read(ctx context.Context) (lease.Claim, error) {
 
 // ownItems are the store's own items by sort key, where this program knows the layout.
 func (r register) ownItems(ctx context.Context) (map[string]attributes, error) {
-	out, err := r.db.Query(ctx, &dynamodb.QueryInput{TableName: &r.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(storePartition)}})
+	out, err := r.db.Query(ctx, r.partition(storePartition))
 	if err != nil {
 		return nil, r.explain("Query", err)
 	}
@@ -72,8 +71,9 @@ func (r register) wasOwned(ctx context.Context, fence attributes) (bool, error) 
 	if fence != nil {
 		return true, nil
 	}
-	out, err := r.db.Query(ctx, &dynamodb.QueryInput{TableName: &r.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(kindsPartition)}, Limit: aws.Int32(1)})
+	in := r.partition(kindsPartition)
+	in.Limit = aws.Int32(1)
+	out, err := r.db.Query(ctx, in)
 	if err != nil {
 		return false, r.explain("Query", err)
 	}
