@@ -19,7 +19,8 @@ func cancelled(a faulty.Call, code string) string {
 	for i := range reasons {
 		reasons[i] = map[string]string{"Code": code}
 	}
-	out, _ := json.Marshal(map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons})
+	out, _ := json.Marshal(map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+		"message": "Transaction cancelled, please refer cancellation reasons for specific reasons [" + code + "]", "CancellationReasons": reasons})
 	return string(out)
 }
 

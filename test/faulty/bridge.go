@@ -9,6 +9,7 @@ import (
 // while an answer is waited for, and runs, as always there, when everything in it only waits for time.
 type Bridge struct {
 	free chan *worker
+	done chan struct{} // closed at the test's end
 }
 
 // worker makes one call at a time. Its channels are made outside of the bubble: a wait on them is no wait for time.
@@ -26,29 +27,34 @@ type call struct {
 // NewBridge must be called outside of the bubble.
 func NewBridge(t testing.TB) *Bridge {
 	const workers = 32
-	b := &Bridge{free: make(chan *worker, workers)}
-	all := make([]*worker, workers)
-	for i := range all {
+	b := &Bridge{free: make(chan *worker, workers), done: make(chan struct{})}
+	for range workers {
 		w := &worker{make(chan call), make(chan answer)}
-		all[i] = w
-		go func() {
-			for c := range w.calls {
-				w.answers <- direct(c.url, c.header, c.body)
-			}
-		}()
+		go b.work(w)
 		b.free <- w
 	}
-	t.Cleanup(func() {
-		for _, w := range all {
-			close(w.calls)
-		}
-	})
+	t.Cleanup(func() { close(b.done) })
 	return b
+}
+
+func (b *Bridge) work(w *worker) {
+	for {
+		select {
+		case c := <-w.calls:
+			w.answers <- direct(c.url, c.header, c.body)
+		case <-b.done:
+			return
+		}
+	}
 }
 
 func (b *Bridge) exchange(url string, header http.Header, body []byte) answer {
 	w := <-b.free
 	defer func() { b.free <- w }()
-	w.calls <- call{url, header, body}
-	return <-w.answers
+	select {
+	case w.calls <- call{url, header, body}:
+		return <-w.answers
+	case <-b.done:
+		return answer{err: errReset}
+	}
 }
