@@ -116,12 +116,13 @@ func (m *Monitor) read(ctx context.Context, call func() error) error {
 	}
 }
 
-// note tells of a change. What the caller asked for wrongly, or gave up, says nothing of the engine.
+// note tells of a change. An item that is absent and a condition that does not hold are answers of an engine that works; what the
+// caller asked for wrongly, or gave up, says nothing of the engine.
 func (m *Monitor) note(ctx context.Context, writing bool, err error) {
 	switch {
-	case err == nil:
-	case ctx.Err() != nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict), errors.Is(err, ErrInvalid),
-		errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed), errors.Is(err, ErrFenced):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict):
+		err = nil
+	case err != nil && ctx.Err() != nil, errors.Is(err, ErrInvalid), errors.Is(err, ErrTooLarge), errors.Is(err, ErrClosed), errors.Is(err, ErrFenced):
 		return
 	}
 	m.mu.Lock()

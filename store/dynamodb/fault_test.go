@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -42,7 +43,7 @@ func mustHave(t *testing.T, s *Store, key, body string, version uint64) {
 func TestFaults(t *testing.T) {
 	url := peer.DynamoDBLocal(t)
 	for name, test := range map[string]func(*testing.T, *Store, *faulty.Way){
-		"lost-replies": lostReplies, "never-answered": neverAnswered, "throttled": throttled, "busy": busy, "always-busy": alwaysBusy,
+		"lost-replies": lostReplies, "never-answered": neverAnswered, "throttled": throttled, "busy": busy, "always-busy": alwaysBusy, "odd": odd,
 		"capacity": capacity, "fenced": fenced, "groups": groups, "actions": actions, "query-is-throttled": queryIsThrottled,
 		"panics": panics,
 	} {
@@ -173,6 +174,31 @@ func alwaysBusy(t *testing.T, s *Store, c *faulty.Way) {
 	}
 	c.Set(nil)
 	mustHave(t, s, "k", "", 0)
+}
+
+// A transaction that is cancelled for no reason that is known is made again with pauses, and not for ever.
+func odd(t *testing.T, s *Store, c *faulty.Way) {
+	for _, code := range []string{reasonNone, "SomethingNew"} {
+		c.Set(func(a faulty.Call) faulty.Fate {
+			if a.Op == "TransactWriteItems" && (a.N > 1 || code == reasonNone) {
+				return faulty.Fate{Answer: cancelled(a, reasonNone)}
+			}
+			if a.Op == "TransactWriteItems" {
+				return faulty.Fate{Answer: strings.Replace(cancelled(a, reasonNone), reasonNone+`"}`, code+`"}`, 1)}
+			}
+			return faulty.Fate{}
+		})
+		began := time.Now()
+		err := s.Commit(t.Context(), put("k", "v", store.Absent, 0))
+		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "no reason that is given: nothing was written") {
+			t.Errorf("%s: error %v", code, err)
+		}
+		if n := len(c.Of("TransactWriteItems")); n != busyTries || time.Since(began) < 200*time.Millisecond {
+			t.Errorf("%s: %d tries in %s", code, n, time.Since(began))
+		}
+		c.Set(nil)
+		mustHave(t, s, "k", "", 0)
+	}
 }
 
 // A commit that the table refuses for its own reasons is an error with the reason, and says nothing of others'.

@@ -46,9 +46,9 @@ func (r register) Read(ctx context.Context) (lease.Claim, error) {
 	}
 	if own[leaseKey] == nil {
 		c.Token = stringOf(fence, claimToken)
-		c.Deleted, err = r.wasOwned(ctx, fence)
+		c.Deleted = fence != nil || own[schemaKey] != nil // only an owner writes them
 	}
-	return c, err
+	return c, nil
 }
 
 // ownItems are the store's own items by sort key, where this program knows the layout.
@@ -64,20 +64,6 @@ func (r register) ownItems(ctx context.Context) (map[string]attributes, error) {
 		}
 	}
 	return own, known(own[schemaKey])
-}
-
-// wasOwned reports whether a table without a lease had an owner before: its fence is there, or something was written.
-func (r register) wasOwned(ctx context.Context, fence attributes) (bool, error) {
-	if fence != nil {
-		return true, nil
-	}
-	in := r.partition(kindsPartition)
-	in.Limit = aws.Int32(1)
-	out, err := r.db.Query(ctx, in)
-	if err != nil {
-		return false, r.explain("Query", err)
-	}
-	return len(out.Items) > 0, nil
 }
 
 // claimOf reads the lease's item; none is the zero value.
