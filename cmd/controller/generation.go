@@ -230,7 +230,7 @@ func (g *generations) retire(err error) {
 	g.running, g.registry = nil, nil
 	g.book, g.pending = nil, nil // the next owner's configuration may allow something else
 	g.mu.Unlock()
-	g.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("last", err))
+	g.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("reason", g.held.reason()), zap.NamedError("last", err))
 	_ = g.held.Close() // there is nothing left to give back
 	g.held = held{}
 }

@@ -24,6 +24,15 @@ type held struct {
 	*store.Monitor                                // nil: no store is held
 	lost           <-chan struct{}                // closed when that ends, however it does; nil where it cannot before Close
 	acts           func() (from, until time.Time) // in which the owner may act on AWS; nil: always
+	why            func() error                   // it was lost; nil: it cannot be
+}
+
+// reason is why the store was lost; nil where that is not known.
+func (h held) reason() error {
+	if h.why == nil {
+		return nil
+	}
+	return h.why()
 }
 
 // isLost reports whether another process may own the store by now.
@@ -104,7 +113,7 @@ func (k *keeper) take(ctx context.Context) (held, error) {
 		case err == nil:
 			return h, nil
 		case ctx.Err() == nil && h.isLost():
-			k.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("last", err))
+			k.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("reason", h.reason()), zap.NamedError("last", err))
 			_ = h.Close() // there is nothing left to give back
 		default:
 			return held{}, errors.Join(err, h.Close())
@@ -156,7 +165,7 @@ func (s *shared) take(ctx context.Context) (held, error) {
 	s.last = db.Lease()
 	s.log.Info("this process owns the store", zap.String("table", s.table.Name()), zap.Uint64("epoch", db.Lease().Epoch()))
 	contain.Go(contain.Ownership, "the table's settings", func() error { s.settings(context.WithoutCancel(ctx)); return nil }, func(error) {})
-	return held{store.NewMonitor(db, s.trouble), db.Lease().Done(), db.Lease().Acts}, nil
+	return held{store.NewMonitor(db, s.trouble), db.Lease().Done(), db.Lease().Acts, db.Lease().Err}, nil
 }
 
 // reach opens a table that did not answer at the start.
