@@ -156,7 +156,7 @@ func TestOpeningSlowsDown(t *testing.T) {
 		}
 		readAll(5)
 		failed := f.failed
-		if most := readAll(50); most > 4 {
+		if most := readAll(50); most > 8 {
 			t.Errorf("%d readers at once of a store that bears 3", most)
 		}
 		if again := f.failed - failed; again > 60 {
