@@ -41,7 +41,13 @@ func (a *api) absent() *problem {
 			return &problem{status: http.StatusServiceUnavailable, Code: "standby", Message: text + ": ask that replica"}
 		}
 	}
-	return &problem{status: http.StatusServiceUnavailable, Code: "starting", Message: "the controller is starting: ask again in a moment"}
+	message := "the controller is starting"
+	if a.o.Starting != nil {
+		if text := a.o.Starting(); text != "" {
+			message += ": " + text
+		}
+	}
+	return &problem{status: http.StatusServiceUnavailable, Code: "starting", Message: message + ": ask again in a moment"}
 }
 
 func fail(w http.ResponseWriter, p *problem) { answer(w, p.status, failure{p}) }

@@ -67,6 +67,8 @@ type Options struct {
 	Source func() Source
 	// Standby says who runs the controller while this process does not, "" where it is starting; nil: always "".
 	Standby func() string
+	// Starting says what this process waits for before a controller runs in it, "" where that is not known; nil: always "".
+	Starting func() string
 	// Orders is held while an order is carried out; nil: never. Whoever replaces the controller holds it meanwhile, so that
 	// no order goes to one whose successor has read the store already.
 	Orders   sync.Locker

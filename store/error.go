@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -20,11 +21,29 @@ var (
 	// was written; what is remembered of the store is out of date.
 	ErrFenced = errors.New("no longer the owner of the store")
 	// ErrThrottled: the engine refuses what is over its capacity, and went on
-	// doing so for as long as a commit is repeated; try later.
+	// doing so for as long as a commit is repeated. Nothing was written; try later.
 	ErrThrottled = errors.New("store is throttled")
+	// ErrUnavailable: the engine does not answer, fails, or does not accept the
+	// credentials. A commit may have taken place; try later.
+	ErrUnavailable = errors.New("store is not available")
+	// ErrMissing: what the engine keeps its items in is not there.
+	ErrMissing = errors.New("store does not exist")
+	// ErrDenied: the credentials lack a permission.
+	ErrDenied = errors.New("store is denied")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
 )
+
+// Passes reports whether a call that failed with err may succeed later without
+// anything being changed in this process or its permissions.
+func Passes(err error) bool {
+	for _, passing := range []error{ErrThrottled, ErrUnavailable, ErrMissing, context.DeadlineExceeded} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
 
 // Conflict is the ErrConflict of the first write whose condition did not hold.
 type Conflict struct {

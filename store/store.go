@@ -25,7 +25,7 @@
 // # Failures
 //
 // A commit that returned nil is durable. A commit that failed with
-// [ErrConflict], [ErrInvalid], [ErrTooLarge] or [ErrClosed] changed nothing.
+// [ErrConflict], [ErrInvalid], [ErrTooLarge], [ErrThrottled] or [ErrClosed] changed nothing.
 // So did one that failed with [ErrFenced]: another process owns the store now.
 // After any other error, a cancelled context included, it is unknown whether
 // the commit took place (all of it or nothing): read before repeating it.

@@ -43,6 +43,7 @@ var arrows = map[string][]string{
 	"store/storetest":          {"store"},
 	"console":                  {"contain", "reconciler", "reconciler/fleet", "reconciler/finding", "reconciler/churn", "reconciler/alarm", "reconciler/rollout", "reconciler/export"},
 	"cmd/controller/config":    {"", "reconciler/fleet", "reconciler/mask"},
+	"test/faulty":              {},
 	"test/peer":                {},
 	"test/account/wire":        {},
 	"test/account/cloudwatch":  {"test/account/wire"},

@@ -17,6 +17,7 @@ import (
 	"taskwarden/reconciler"
 	"taskwarden/reconciler/cloud"
 	"taskwarden/reconciler/recording"
+	"taskwarden/store"
 )
 
 // generations runs one controller after another: a reloaded configuration ends the running one and starts its successor
@@ -48,7 +49,7 @@ func (g *generations) run(ctx context.Context, cfg config.Config, served <-chan 
 	changed := g.watch(ctx, cfg)
 	for {
 		err := contain.Do(contain.Controller, "its start", func() (err error) {
-			if g.held.Store == nil {
+			if g.held.Monitor == nil {
 				if cfg, err = g.own(ctx, cfg, changed, served); err != nil || ctx.Err() != nil {
 					return err
 				}
@@ -82,12 +83,13 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 	for {
 		select {
 		case cfg = <-changed:
+			g.keeper.state.allows(cfg)
 			g.reloads.succeeded()
 			g.log.Info("configuration read: it is in force once this process owns the store", zap.String("file", g.file))
 		case err := <-served:
 			cancel()
 			g.held = (<-done).held
-			return cfg, fmt.Errorf("serve the API: %w", err)
+			return cfg, fmt.Errorf("%w: %w", errServe, err)
 		case t := <-done:
 			if g.held = t.held; ctx.Err() != nil {
 				return cfg, nil
@@ -97,22 +99,22 @@ func (g *generations) own(ctx context.Context, cfg config.Config, changed <-chan
 	}
 }
 
-// rule runs controllers on the store until it is lost, ctx ends or the server fails. Once one has run, a successor that cannot be
-// made is tried again: the store may be down, and meanwhile no controller runs, so nothing is written.
+// rule runs controllers on the store until it is lost, ctx ends or the server fails. A first one that cannot be made ends that,
+// unless the reason passes. Once one has run, a successor that cannot be made is tried again: the store may be down, and meanwhile
+// no controller runs, so nothing is written.
 func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error) (config.Config, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // after a panic too, the controller ends
 	for {
 		own, cancel := context.WithCancel(ctx)
 		again := g.book != nil
-		var c *reconciler.Controller
-		err := contain.Do(contain.Load, "the controller", func() (err error) { c, err = g.start(own, cfg); return err })
+		c, err := g.open(own, cfg, served)
 		if err != nil {
 			cancel()
-			if !again {
+			if g.held.isLost() || errors.Is(err, errServe) || !again && !store.Passes(err) {
 				return cfg, err
 			}
-			g.log.Error("the controller does not run: its successor cannot be made; it is tried again", zap.Duration("again", look), zap.Error(err))
+			g.log.Error("the controller does not run: it cannot be made; that is tried again", zap.Duration("again", look), zap.Error(err))
 			next, stop, err := g.idle(ctx, cfg, changed, served)
 			if stop {
 				return next, err
@@ -138,6 +140,34 @@ func (g *generations) rule(ctx context.Context, cfg config.Config, changed <-cha
 	}
 }
 
+// errServe is the failure of the API's server.
+var errServe = errors.New("serve the API")
+
+// open makes the next controller. Its reads of the store are repeated while they fail for a reason that passes, for as long as this
+// process owns the store, the API is served and ctx lasts.
+func (g *generations) open(ctx context.Context, cfg config.Config, served <-chan error) (*reconciler.Controller, error) {
+	defer g.held.Opening()()
+	g.keeper.state.opens(true)
+	defer g.keeper.state.opens(false)
+	ctx, cancel := g.held.untilLost(ctx)
+	defer cancel()
+	type made struct {
+		c   *reconciler.Controller
+		err error
+	}
+	done := make(chan made, 1)
+	var c *reconciler.Controller
+	contain.Go(contain.Load, "the controller", func() (err error) { c, err = g.start(ctx, cfg); return err }, func(err error) { done <- made{c, err} })
+	select {
+	case m := <-done:
+		return m.c, m.err
+	case err := <-served:
+		cancel()
+		<-done
+		return nil, fmt.Errorf("%w: %w", errServe, err)
+	}
+}
+
 // reign waits while a controller runs: until another configuration is in force, or (end) until there is to be no controller here.
 func (g *generations) reign(
 	ctx context.Context, cfg config.Config, changed <-chan config.Config, served <-chan error, done chan error,
@@ -155,7 +185,7 @@ func (g *generations) reign(
 		case <-g.held.lost:
 			return cfg, true, nil
 		case err := <-served:
-			return cfg, true, fmt.Errorf("serve the API: %w", err)
+			return cfg, true, fmt.Errorf("%w: %w", errServe, err)
 		case err := <-done: // ctx ended, or it could not begin
 			done <- err
 			return cfg, true, nil
@@ -186,7 +216,7 @@ func (g *generations) idle(
 	case <-g.held.lost:
 		return cfg, true, nil
 	case err := <-served:
-		return cfg, true, fmt.Errorf("serve the API: %w", err)
+		return cfg, true, fmt.Errorf("%w: %w", errServe, err)
 	case <-ctx.Done():
 		return cfg, true, nil
 	}
@@ -200,14 +230,14 @@ func (g *generations) retire(err error) {
 	g.running, g.registry = nil, nil
 	g.book, g.pending = nil, nil // the next owner's configuration may allow something else
 	g.mu.Unlock()
-	g.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("last", err))
+	g.log.Warn("this process no longer owns the store: it stands by", zap.NamedError("reason", g.held.reason()), zap.NamedError("last", err))
 	_ = g.held.Close() // there is nothing left to give back
 	g.held = held{}
 }
 
 // close gives the store back, after the last controller.
 func (g *generations) close() error {
-	if g.held.Store == nil {
+	if g.held.Monitor == nil {
 		return nil
 	}
 	return g.held.Close()
@@ -217,6 +247,7 @@ func (g *generations) close() error {
 func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler.Controller, error) {
 	g.orders.Lock()
 	defer g.orders.Unlock()
+	g.keeper.state.allows(cfg)
 	registry := prometheus.NewRegistry()
 	o, err := assemble(ctx, cfg, g.base, g.held, registry, g.log)
 	if err != nil {
@@ -232,6 +263,7 @@ func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler
 	first := g.book == nil
 	if g.book = o.Book; first {
 		if err := g.grantFirst(ctx, cfg); err != nil {
+			g.book = nil
 			return nil, err
 		}
 	}
@@ -242,11 +274,11 @@ func (g *generations) start(ctx context.Context, cfg config.Config) (*reconciler
 	return c, nil
 }
 
-// current is what the API shows; nil until the first controller is assembled.
+// current is what the API shows; nil until the first controller is assembled, and while its successor waits for the store.
 func (g *generations) current() console.Source {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if g.running == nil {
+	if g.running == nil || g.keeper.state.blocked() {
 		return nil
 	}
 	return g.running

@@ -38,7 +38,7 @@ func granting(t *testing.T) (*generations, *brittle, *logged.ObservedLogs) {
 	t.Helper()
 	s := &brittle{Store: memory.New(time.Now)}
 	core, logs := logged.New(zapcore.InfoLevel)
-	g := &generations{file: "config.yaml", log: zap.New(core), reloads: newReloads(prometheus.NewRegistry())}
+	g := &generations{keeper: &keeper{}, file: "config.yaml", log: zap.New(core), reloads: newReloads(prometheus.NewRegistry())}
 	g.book = bookOn(t, s)
 	return g, s, logs
 }

@@ -28,6 +28,7 @@ import (
 	"taskwarden/reconciler/fleet"
 	"taskwarden/reconciler/permission"
 	"taskwarden/reconciler/rollout"
+	"taskwarden/store"
 	"taskwarden/store/memory"
 	"taskwarden/test/account"
 )
@@ -121,7 +122,7 @@ func begin(t *testing.T, a *account.Account, text string) *modeWorld {
 		t.Fatal(err)
 	}
 	core, logs := observed.New(zapcore.InfoLevel)
-	o, err := assemble(t.Context(), cfg, modeConfig(a, "test"), held{Store: memory.New(time.Now)}, prometheus.NewRegistry(), zap.New(core))
+	o, err := assemble(t.Context(), cfg, modeConfig(a, "test"), held{Monitor: store.NewMonitor(memory.New(time.Now), quietly)}, prometheus.NewRegistry(), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

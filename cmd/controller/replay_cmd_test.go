@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"taskwarden/cmd/controller/config"
+	"taskwarden/store"
 	"taskwarden/store/memory"
 )
 
@@ -82,7 +83,7 @@ server: {tokens: [{role: viewer, sha256: `+strings.Repeat("5ec2e7", 10)+`abcd}]}
 		w := opened(t, scenario)
 		base := aws.Config{Region: w.Region(), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 			HTTPClient: w.Transport(), BaseEndpoint: aws.String("http://account.invalid")}
-		g := &generations{a: newApp(), log: zap.NewNop(), base: base, held: held{Store: memory.New(time.Now)}, process: prometheus.NewRegistry()}
+		g := &generations{keeper: &keeper{}, a: newApp(), log: zap.NewNop(), base: base, held: held{Monitor: store.NewMonitor(memory.New(time.Now), quietly)}, process: prometheus.NewRegistry()}
 		var err error
 		if g.writer, err = newWriter(file, zap.NewNop()); err != nil {
 			t.Fatal(err)

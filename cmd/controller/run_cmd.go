@@ -89,7 +89,7 @@ func (a *app) runController(ctx context.Context, file, record string) error {
 	}
 	g := &generations{a: a, file: file, source: source, log: log, base: base, keeper: keeper, process: process, reloads: newReloads(process), writer: writer}
 	server := console.Server(listener.Addr().String(), console.New(console.Options{
-		Source: g.current, Standby: keeper.waiting, Orders: &g.orders, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
+		Source: g.current, Standby: keeper.state.standby, Starting: keeper.state.starting, Orders: &g.orders, Tokens: tokens(cfg), Registry: g, Log: log, Version: currentVersion(),
 	}))
 	log.Info("started", zap.String("version", currentVersion()), zap.String("configuration", source),
 		zap.Stringer("address", listener.Addr()), zap.String("alarms", string(cfg.Alarms.Mode)), zap.Int("targets", max(1, len(cfg.Targets))))

@@ -47,6 +47,20 @@ empties it and begins anew.`,
 // place is where a store is.
 type place struct{ kind, name string }
 
+// canonical is the same for all names of one store.
+func (p place) canonical() place {
+	if p.kind != "bolt" {
+		return p
+	}
+	if path, err := filepath.Abs(p.name); err == nil {
+		p.name = path
+	}
+	if path, err := filepath.EvalSymlinks(p.name); err == nil { // a new directory has no other names
+		p.name = path
+	}
+	return p
+}
+
 func parsePlace(arg string) (place, error) {
 	kind, name, qualified := strings.Cut(arg, ":")
 	if !qualified || kind != "bolt" && kind != "dynamodb" {
@@ -69,7 +83,7 @@ func (a *app) copyStore(ctx context.Context, fromArg, toArg string) error {
 	if err != nil {
 		return err
 	}
-	if from == to {
+	if from.canonical() == to.canonical() {
 		return usageError("%s and %s are one store", fromArg, toArg)
 	}
 	source, err := a.take(ctx, from, true)
@@ -92,12 +106,15 @@ func (a *app) copyStore(ctx context.Context, fromArg, toArg string) error {
 			}
 		}, cancel)
 	}
-	done, err := store.Copy{From: source, To: target, Name: from.String(), Progress: a.copying(to)}.Run(ctx)
+	done, err := store.Copy{From: source, To: target, Name: from.canonical().String(), Progress: a.copying(to)}.Run(ctx)
 	if err = errors.Join(err, source.Close(), target.Close()); err != nil {
 		return fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return a.printCopied(from, to, done)
 }
+
+// quietly drops what a Monitor says: the error of a copy says it.
+func quietly(store.Trouble) {}
 
 // take opens a store for this process alone. One that is to be read must be there.
 func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
@@ -106,7 +123,7 @@ func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
 			return held{}, fmt.Errorf("open %s: there is no %s in that directory", p, bolt.FileName)
 		}
 		db, err := bolt.Open(p.name, bolt.Options{})
-		return held{Store: db}, err
+		return held{Monitor: store.NewMonitor(db, quietly)}, err
 	}
 	base, err := a.awsConfig(ctx)
 	if err != nil {
@@ -116,8 +133,12 @@ func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	db, err := table.Own(ctx, lease.Options{Holder: holder() + ", a copy", NoWait: true, Waiting: func(owner string, _ error) {
-		fmt.Fprintf(a.stderr, "%s: %s owns it; waiting up to %s to see whether that one lives\n", p, owner, lease.DefaultLasts)
+	db, err := table.Own(ctx, lease.Options{Holder: holder() + ", a copy", NoWait: true, Waiting: func(seen lease.Seen) {
+		if seen.Err != nil {
+			fmt.Fprintf(a.stderr, "%s: %s\n", p, seen.Err)
+			return
+		}
+		fmt.Fprintf(a.stderr, "%s: %s owns it; waiting up to %s to see whether that one lives\n", p, seen.Holder, lease.DefaultLasts)
 	}})
 	if errors.Is(err, lease.ErrHeld) {
 		return held{}, fmt.Errorf("%w: stop every replica of the controller first", err)
@@ -125,7 +146,7 @@ func (a *app) take(ctx context.Context, p place, mustExist bool) (held, error) {
 	if err != nil {
 		return held{}, err
 	}
-	return held{Store: db, lost: db.Lease().Done()}, nil
+	return held{Monitor: store.NewMonitor(db, quietly), lost: db.Lease().Done()}, nil
 }
 
 // copying says how far a copy is, now and then.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,6 +82,34 @@ func TestStoreCopyBothWays(t *testing.T) {
 	}
 	if r := command(t, nil, "", "store", "copy", from, "dynamodb:there"); r.code != 1 || !strings.Contains(r.errOut, "not empty") {
 		t.Errorf("copy into a full table: exit %d\n%s", r.code, r.errOut)
+	}
+}
+
+// TestStoreCopyIsTheSameByAnyPath: an interrupted copy is begun again from the same directory by another path, and a store is not
+// copied into itself by one.
+func TestStoreCopyIsTheSameByAnyPath(t *testing.T) {
+	from := filledFile(t, 3)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(from, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(from))
+	for _, path := range []string{filepath.Base(from), "./" + filepath.Base(from), from + "/", link, "bolt:" + link} {
+		to := filepath.Join(t.TempDir(), "to")
+		db, err := bolt.Open(to, bolt.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mark := store.Item{Kind: "copy", Key: "from", Body: []byte(place{"bolt", from}.canonical().String())} // of a copy that was interrupted
+		if err := errors.Join(db.Commit(t.Context(), store.Write{Item: mark}), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if r := command(t, nil, "", "store", "copy", path, to); r.code != 0 {
+			t.Errorf("copy again from %s: exit %d\n%s", path, r.code, r.errOut)
+		}
+		if r := command(t, nil, "", "store", "copy", path, from); r.code != 64 || !strings.Contains(r.errOut, "are one store") {
+			t.Errorf("copy %s into itself: exit %d\n%s", path, r.code, r.errOut)
+		}
 	}
 }
 

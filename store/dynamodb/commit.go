@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -105,15 +106,14 @@ func (s *Store) commit(group []*request) {
 			s.conclude(group, v.err)
 			return
 		}
-		if v.busy == "" {
-			group = v.again
+		group = v.again
+		if len(group) == 0 || v.busy == "" && v.odd == "" {
 			continue
 		}
 		if busy++; busy >= busyTries || !sleep(ctx, backoff(busy)) {
-			s.conclude(v.again, fmt.Errorf("%w: the transaction was cancelled %d times, last by %s: nothing was written", store.ErrThrottled, busy, v.busy))
+			s.conclude(group, v.gaveUp(busy))
 			return
 		}
-		group = v.again
 	}
 }
 
@@ -149,7 +149,13 @@ func (s *Store) transact(ctx context.Context, group []*request, now time.Time) e
 			actions = append(actions, s.table.action(w, r.over[i], now))
 		}
 	}
+	doubt := false
+	ctx = context.WithValue(ctx, doubtKey{}, &doubt)
 	_, err := s.table.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
+	if doubt && throttles.IsErrorThrottle(err) == aws.TrueTernary {
+		return fmt.Errorf("%w: an attempt was not answered and may have taken place, and later ones were throttled: %s",
+			store.ErrUnavailable, s.table.explain("TransactWriteItems", err))
+	}
 	return err
 }
 

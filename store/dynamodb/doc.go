@@ -7,7 +7,7 @@
 //
 //	pk _store, sk schema   n: version of this layout
 //	pk _store, sk lease    who owns the table, see package lease; renewed every few seconds
-//	pk _store, sk fence    n: the epoch of the last owner, written with each takeover
+//	pk _store, sk fence    n: the epoch of the last owner, t: the token of its take; written with each takeover
 //	pk _kinds, sk <kind>   a kind that was ever written, so that they can be listed without a scan
 //
 // Writes. All commits that wait go together into one TransactWriteItems, one such call at a time, each with a condition on

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"taskwarden/store"
 )
@@ -37,33 +38,53 @@ func (t *Table) explain(operation string, err error) error {
 	err = op.Err
 	api, answered := errors.AsType[smithy.APIError](err)
 	if !answered {
-		return fmt.Errorf("no answer from DynamoDB to %s on table %s in %s: %w", operation, t.name, t.region, err)
+		return classed(fmt.Errorf("no answer from DynamoDB to %s on table %s in %s: %w", operation, t.name, t.region, err), store.ErrUnavailable)
 	}
 	switch c := api.ErrorCode(); {
 	case c == "ResourceNotFoundException":
-		return said{fmt.Sprintf("there is no table %s in region %s of this account: %s", t.name, t.region, wanted), err}
+		return said{fmt.Sprintf("there is no table %s in region %s of this account: %s", t.name, t.region, wanted), err, store.ErrMissing}
 	case slices.Contains(deniedCodes, c):
 		action := "dynamodb:" + operation
 		if m := lacking.FindStringSubmatch(api.ErrorMessage()); m != nil {
 			action = m[1]
 		}
-		return said{fmt.Sprintf("denied: allow the IAM action %s on table %s", action, t.name), err}
+		return said{fmt.Sprintf("denied: allow the IAM action %s on table %s", action, t.name), err, store.ErrDenied}
 	case slices.Contains(credentialCodes, c):
-		return said{"AWS did not accept the credentials (" + c + "): renew them, or choose others with AWS_PROFILE", err}
+		return said{"AWS did not accept the credentials (" + c + "): renew them, or choose others with AWS_PROFILE", err, store.ErrUnavailable}
 	case throttles.IsErrorThrottle(err) == aws.TrueTernary:
 		return fmt.Errorf("%w: %s: DynamoDB allows table %s no more at present; bill it on demand, or raise its capacity", store.ErrThrottled, c, t.name)
 	}
-	return said{fmt.Sprintf("%s on table %s: %s: %s", operation, t.name, api.ErrorCode(), api.ErrorMessage()), err}
+	failed := said{fmt.Sprintf("%s on table %s: %s: %s", operation, t.name, api.ErrorCode(), api.ErrorMessage()), err, nil}
+	if api.ErrorFault() == smithy.FaultServer || serverFailed(err) {
+		failed.class = store.ErrUnavailable
+	}
+	return failed
 }
 
-// said gives an SDK error a text of our own and keeps it reachable for errors.Is and errors.As.
+// serverFailed reports whether an answer had a status of 500 or above.
+func serverFailed(err error) bool {
+	r, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && r.HTTPStatusCode() >= 500
+}
+
+// said gives an SDK error a text of our own and a class of package store, and keeps it reachable for errors.Is and errors.As.
 type said struct {
-	text string
-	err  error
+	text  string
+	err   error
+	class error // nil: none
 }
 
 func (s said) Error() string { return s.text }
-func (s said) Unwrap() error { return s.err }
+
+func (s said) Unwrap() []error {
+	if s.class == nil {
+		return []error{s.err}
+	}
+	return []error{s.err, s.class}
+}
+
+// classed is said with the error's own text.
+func classed(err, class error) error { return said{err.Error(), err, class} }
 
 // codeOf is AWS's code, or "".
 func codeOf(err error) string {

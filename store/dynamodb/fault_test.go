@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,6 +17,7 @@ import (
 	"taskwarden/contain"
 	"taskwarden/store"
 	"taskwarden/store/lease"
+	"taskwarden/test/faulty"
 	"taskwarden/test/peer"
 )
 
@@ -40,8 +42,8 @@ func mustHave(t *testing.T, s *Store, key, body string, version uint64) {
 // TestFaults runs what may go wrong between here and the table, in one emulator.
 func TestFaults(t *testing.T) {
 	url := peer.DynamoDBLocal(t)
-	for name, test := range map[string]func(*testing.T, *Store, *cable){
-		"lost-replies": lostReplies, "never-answered": neverAnswered, "throttled": throttled, "busy": busy, "always-busy": alwaysBusy,
+	for name, test := range map[string]func(*testing.T, *Store, *faulty.Way){
+		"lost-replies": lostReplies, "never-answered": neverAnswered, "throttled": throttled, "busy": busy, "always-busy": alwaysBusy, "odd": odd,
 		"capacity": capacity, "fenced": fenced, "groups": groups, "actions": actions, "query-is-throttled": queryIsThrottled,
 		"panics": panics,
 	} {
@@ -54,9 +56,9 @@ func TestFaults(t *testing.T) {
 }
 
 // A reply that is lost makes the SDK repeat the call, which counts once: no conflict with ourselves, no second version.
-func lostReplies(t *testing.T, s *Store, c *cable) {
-	c.set(func(a attempt) fate {
-		return fate{lose: a.n%2 == 1 && (a.op == "TransactWriteItems" || a.op == "PutItem")}
+func lostReplies(t *testing.T, s *Store, c *faulty.Way) {
+	c.Set(func(a faulty.Call) faulty.Fate {
+		return faulty.Fate{Lose: a.N%2 == 1 && (a.Op == "TransactWriteItems" || a.Op == "PutItem")}
 	})
 	for i := range 10 {
 		key := fmt.Sprint(i)
@@ -68,64 +70,64 @@ func lostReplies(t *testing.T, s *Store, c *cable) {
 		mustHave(t, s, key, "c", 3)
 		mustHave(t, s, "also "+key, "x", 3)
 	}
-	if n := len(c.of("TransactWriteItems")); n < 60 {
+	if n := len(c.Of("TransactWriteItems")); n < 60 {
 		t.Errorf("%d attempts: no reply was lost", n)
 	}
 }
 
 // When no reply ever comes, the error is none of those that say that nothing was written.
-func neverAnswered(t *testing.T, s *Store, c *cable) {
+func neverAnswered(t *testing.T, s *Store, c *faulty.Way) {
 	if err := s.Commit(t.Context(), put("before", "v", store.Any, 0)); err != nil { // lists the kind
 		t.Fatal(err)
 	}
-	c.set(func(a attempt) fate { return fate{lose: a.op == "TransactWriteItems"} })
+	c.Set(func(a faulty.Call) faulty.Fate { return faulty.Fate{Lose: a.Op == "TransactWriteItems"} })
 	err := s.Commit(t.Context(), put("k", "v", store.Absent, 0), put("l", "v", store.Absent, 0))
 	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrFenced) || !strings.Contains(err.Error(), "no answer from DynamoDB") {
 		t.Errorf("error %v", err)
 	}
-	if n := len(c.of("TransactWriteItems")); n != attempts {
+	if n := len(c.Of("TransactWriteItems")); n != attempts {
 		t.Errorf("%d attempts, want %d", n, attempts)
 	}
-	c.set(nil)
+	c.Set(nil)
 	mustHave(t, s, "k", "v", 1) // it took place, once and whole
 	mustHave(t, s, "l", "v", 1)
 }
 
-func throttled(t *testing.T, s *Store, c *cable) {
-	answer := exception("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded")
-	c.set(func(a attempt) fate {
-		if a.n <= 3 {
-			return fate{answer: answer}
+func throttled(t *testing.T, s *Store, c *faulty.Way) {
+	answer := faulty.Exception("ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded")
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.N <= 3 {
+			return faulty.Fate{Answer: answer}
 		}
-		return fate{}
+		return faulty.Fate{}
 	})
 	if err := s.Commit(t.Context(), put("k", "v", store.Absent, 0)); err != nil {
 		t.Errorf("throttled three times: %v", err)
 	}
-	c.set(func(a attempt) fate { return fate{answer: answer} })
+	c.Set(func(a faulty.Call) faulty.Fate { return faulty.Fate{Answer: answer} })
 	err := s.Commit(t.Context(), put("l", "v", store.Absent, 0))
 	if !errors.Is(err, store.ErrThrottled) || !strings.Contains(err.Error(), "table throttled") {
 		t.Errorf("always throttled: %v", err)
 	}
-	c.set(nil)
+	c.Set(nil)
 	mustHave(t, s, "k", "v", 1)
 	mustHave(t, s, "l", "", 0)
 }
 
-func queryIsThrottled(t *testing.T, s *Store, c *cable) {
+func queryIsThrottled(t *testing.T, s *Store, c *faulty.Way) {
 	for i := range 5 {
 		if err := s.Commit(t.Context(), put(fmt.Sprint(i), "v", store.Any, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.set(func(a attempt) fate {
-		if a.op == "Query" && a.n == 2 { // the second page is lost, then throttled
-			return fate{lose: true}
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.Op == "Query" && a.N == 2 { // the second page is lost, then throttled
+			return faulty.Fate{Lose: true}
 		}
-		if a.op == "Query" && a.n == 3 {
-			return fate{answer: exception("ThrottlingException", "slow down")}
+		if a.Op == "Query" && a.N == 3 {
+			return faulty.Fate{Answer: faulty.Exception("ThrottlingException", "slow down")}
 		}
-		return fate{}
+		return faulty.Fate{}
 	})
 	n := 0
 	for after := ""; ; n++ {
@@ -144,12 +146,12 @@ func queryIsThrottled(t *testing.T, s *Store, c *cable) {
 }
 
 // A transaction that DynamoDB cancels, since another one has an item, is made again.
-func busy(t *testing.T, s *Store, c *cable) {
-	c.set(func(a attempt) fate {
-		if a.op == "TransactWriteItems" && a.n <= 3 {
-			return fate{answer: cancelled(a, []string{reasonConflict, reasonThrottling, reasonCapacity}[a.n-1])}
+func busy(t *testing.T, s *Store, c *faulty.Way) {
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.Op == "TransactWriteItems" && a.N <= 3 {
+			return faulty.Fate{Answer: cancelled(a, []string{reasonConflict, reasonThrottling, reasonCapacity}[a.N-1])}
 		}
-		return fate{}
+		return faulty.Fate{}
 	})
 	if err := s.Commit(t.Context(), put("k", "v", store.Absent, 0)); err != nil {
 		t.Error(err)
@@ -157,30 +159,55 @@ func busy(t *testing.T, s *Store, c *cable) {
 	mustHave(t, s, "k", "v", 1)
 }
 
-func alwaysBusy(t *testing.T, s *Store, c *cable) {
-	c.set(func(a attempt) fate {
-		if a.op == "TransactWriteItems" {
-			return fate{answer: cancelled(a, reasonConflict)}
+func alwaysBusy(t *testing.T, s *Store, c *faulty.Way) {
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.Op == "TransactWriteItems" {
+			return faulty.Fate{Answer: cancelled(a, reasonConflict)}
 		}
-		return fate{}
+		return faulty.Fate{}
 	})
 	if err := s.Commit(t.Context(), put("k", "v", store.Absent, 0)); !errors.Is(err, store.ErrThrottled) {
 		t.Errorf("error %v, want ErrThrottled", err)
 	}
-	if n := len(c.of("TransactWriteItems")); n != busyTries {
+	if n := len(c.Of("TransactWriteItems")); n != busyTries {
 		t.Errorf("%d tries, want %d", n, busyTries)
 	}
-	c.set(nil)
+	c.Set(nil)
 	mustHave(t, s, "k", "", 0)
 }
 
-// A commit that the table refuses for its own reasons is an error with the reason, and says nothing of others'.
-func capacity(t *testing.T, s *Store, c *cable) {
-	c.set(func(a attempt) fate {
-		if a.op == "TransactWriteItems" && strings.Contains(a.body, "cG9pc29u") { // the body "poison" in base64
-			return fate{answer: exception("ValidationException", "one of the items is poison")}
+// A transaction that is cancelled for no reason that is known is made again with pauses, and not for ever.
+func odd(t *testing.T, s *Store, c *faulty.Way) {
+	for _, code := range []string{reasonNone, "SomethingNew"} {
+		c.Set(func(a faulty.Call) faulty.Fate {
+			if a.Op == "TransactWriteItems" && (a.N > 1 || code == reasonNone) {
+				return faulty.Fate{Answer: cancelled(a, reasonNone)}
+			}
+			if a.Op == "TransactWriteItems" {
+				return faulty.Fate{Answer: strings.Replace(cancelled(a, reasonNone), reasonNone+`"}`, code+`"}`, 1)}
+			}
+			return faulty.Fate{}
+		})
+		began := time.Now()
+		err := s.Commit(t.Context(), put("k", "v", store.Absent, 0))
+		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "no reason that is given: nothing was written") {
+			t.Errorf("%s: error %v", code, err)
 		}
-		return fate{}
+		if n := len(c.Of("TransactWriteItems")); n != busyTries || time.Since(began) < 200*time.Millisecond {
+			t.Errorf("%s: %d tries in %s", code, n, time.Since(began))
+		}
+		c.Set(nil)
+		mustHave(t, s, "k", "", 0)
+	}
+}
+
+// A commit that the table refuses for its own reasons is an error with the reason, and says nothing of others'.
+func capacity(t *testing.T, s *Store, c *faulty.Way) {
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.Op == "TransactWriteItems" && strings.Contains(a.Body, "cG9pc29u") { // the body "poison" in base64
+			return faulty.Fate{Answer: faulty.Exception("ValidationException", "one of the items is poison")}
+		}
+		return faulty.Fate{}
 	})
 	var wg sync.WaitGroup
 	errs := make([]error, 20)
@@ -200,7 +227,7 @@ func capacity(t *testing.T, s *Store, c *cable) {
 }
 
 // When another process took the table, the old owner's commits change nothing, and it learns of it.
-func fenced(t *testing.T, s *Store, _ *cable) {
+func fenced(t *testing.T, s *Store, _ *faulty.Way) {
 	if err := s.Commit(t.Context(), put("k", "mine", store.Any, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -231,19 +258,19 @@ func fenced(t *testing.T, s *Store, _ *cable) {
 	if err := (register{s.table}).Take(t.Context(), was, is); !errors.Is(err, lease.ErrChanged) {
 		t.Errorf("take of an old claim: %v", err)
 	}
-	if err := (register{s.table}).Renew(t.Context(), was.Epoch); !errors.Is(err, lease.ErrChanged) {
+	if err := (register{s.table}).Renew(t.Context(), was.Epoch, ""); !errors.Is(err, lease.ErrChanged) {
 		t.Errorf("renewal by the old owner: %v", err)
 	}
 }
 
 // A panic while a group is committed answers each of the group with an error, leaves no caller waiting, and the next commits are
 // made as before.
-func panics(t *testing.T, s *Store, c *cable) {
+func panics(t *testing.T, s *Store, c *faulty.Way) {
 	t.Cleanup(contain.Report(func(*contain.Panic) {}))
 	if err := s.Commit(t.Context(), put("before", "v", store.Absent, 0)); err != nil { // the kind is listed
 		t.Fatal(err)
 	}
-	c.set(func(a attempt) fate { return fate{panic: a.op == "TransactWriteItems" && a.n <= 2} })
+	c.Set(func(a faulty.Call) faulty.Fate { return faulty.Fate{Panic: a.Op == "TransactWriteItems" && a.N <= 2} })
 	const n = 40
 	var wg sync.WaitGroup
 	errs := make([]error, n)
@@ -265,7 +292,7 @@ func panics(t *testing.T, s *Store, c *cable) {
 	if failed == 0 {
 		t.Error("no commit met the panics")
 	}
-	c.set(nil)
+	c.Set(nil)
 	if err := s.Commit(t.Context(), put("after", "v", store.Absent, 0)); err != nil {
 		t.Errorf("after the panics: %v", err)
 	}
@@ -296,11 +323,11 @@ func TestAQueueThatFailsAnswersAllThatWait(t *testing.T) {
 }
 
 // Commits that wait share a transaction; one whose condition does not hold leaves the others alone.
-func groups(t *testing.T, s *Store, c *cable) {
+func groups(t *testing.T, s *Store, c *faulty.Way) {
 	if err := s.Commit(t.Context(), put("there", "v", store.Any, 0)); err != nil {
 		t.Fatal(err)
 	}
-	c.set(nil)
+	c.Set(nil)
 	const n = 60
 	var wg sync.WaitGroup
 	errs := make([]error, n)
@@ -322,14 +349,14 @@ func groups(t *testing.T, s *Store, c *cable) {
 		mustHave(t, s, fmt.Sprintf("g%02d", i), "v", map[bool]uint64{true: 0, false: 1}[i%10 == 3])
 	}
 	mustHave(t, s, "shared", "x", n/10)
-	if got := len(c.of("TransactWriteItems")); got > n/2 {
+	if got := len(c.Of("TransactWriteItems")); got > n/2 {
 		t.Errorf("%d transactions for %d commits", got, n)
 	}
 }
 
 // actions is what an owner's life needs of IAM: all that Actions lists and nothing else.
-func actions(t *testing.T, s *Store, c *cable) {
-	c.set(nil)
+func actions(t *testing.T, s *Store, c *faulty.Way) {
+	c.Set(nil)
 	cfg := peer.Config("http://unused")
 	cfg.HTTPClient, cfg.BaseEndpoint = c, s.table.db.Options().BaseEndpoint
 	table, err := Open(t.Context(), cfg, s.table.name, Options{})
@@ -342,21 +369,26 @@ func actions(t *testing.T, s *Store, c *cable) {
 	_, kinds := s.Kinds(t.Context())
 	for what, err := range map[string]error{
 		"commit": s.Commit(t.Context(), writes...), "delete": s.Commit(t.Context(), gone), "kinds": kinds,
-		"renew": register{table}.Renew(t.Context(), s.Lease().Epoch()),
+		"renew": register{table}.Renew(t.Context(), s.Lease().Epoch(), ""),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	for _, setting := range table.Settings(t.Context()) {
+		if setting.Name == "TTL" && (!setting.On || setting.Err != nil) {
+			t.Errorf("%+v", setting)
+		}
+	}
 	_ = get // read before or after the commit: what matters is that it was asked
 	used := map[string]bool{}
-	for _, a := range c.seen {
-		if a.op != "TransactWriteItems" {
-			used["dynamodb:"+a.op] = true
+	for _, a := range c.Of("") {
+		if a.Op != "TransactWriteItems" {
+			used["dynamodb:"+a.Op] = true
 			continue
 		}
 		for part, action := range map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"} {
-			if strings.Contains(a.body, `"`+part+`":{`) {
+			if strings.Contains(a.Body, `"`+part+`":{`) {
 				used["dynamodb:"+action] = true
 			}
 		}
@@ -385,17 +417,17 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}}}); err != nil {
 		t.Fatal(err)
 	}
-	denied := func(op string) func(attempt) fate {
-		return func(a attempt) fate {
-			if a.op == op {
-				return fate{answer: exception("AccessDeniedException", "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: dynamodb:"+op+" on resource: arn:x because no identity-based policy allows it")}
+	denied := func(op string) func(faulty.Call) faulty.Fate {
+		return func(a faulty.Call) faulty.Fate {
+			if a.Op == op {
+				return faulty.Fate{Answer: faulty.Exception("AccessDeniedException", "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: dynamodb:"+op+" on resource: arn:x because no identity-based policy allows it")}
 			}
-			return fate{}
+			return faulty.Fate{}
 		}
 	}
 	for name, tt := range map[string]struct {
 		table, region string
-		rule          func(attempt) fate
+		rule          func(faulty.Call) faulty.Fate
 		words         []string
 	}{
 		"missing table":  {table: "absent", words: []string{"there is no table absent in region eu-central-1", "partition key pk (type S)", "sort key sk (type B)", "docs/store.md"}},
@@ -403,15 +435,17 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"newer schema":   {table: "newer", words: []string{"schema is 7", "newer taskwarden"}},
 		"no region":      {table: "newer", region: "-", words: []string{"no AWS region", "AWS_REGION"}},
 		"not described":  {table: "denied", rule: denied("DescribeTable"), words: []string{"allow the IAM action dynamodb:DescribeTable on table denied"}},
-		"not read":       {table: "denied", rule: denied("GetItem"), words: []string{"allow the IAM action dynamodb:GetItem on table denied"}},
-		"credentials": {table: "denied", rule: func(attempt) fate {
-			return fate{answer: exception("UnrecognizedClientException", "The security token is invalid")}
+		"not read":       {table: "denied", rule: denied("Query"), words: []string{"allow the IAM action dynamodb:Query on table denied"}},
+		"credentials": {table: "denied", rule: func(faulty.Call) faulty.Fate {
+			return faulty.Fate{Answer: faulty.Exception("UnrecognizedClientException", "The security token is invalid")}
 		},
 			words: []string{"did not accept the credentials", "AWS_PROFILE"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := peer.Config(url)
-			cfg.HTTPClient = &cable{rule: tt.rule}
+			way := &faulty.Way{}
+			way.Set(tt.rule)
+			cfg.HTTPClient = way
 			if tt.region != "" {
 				cfg.Region = ""
 			}
@@ -429,11 +463,11 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 func TestDeniedCommitNamesTheAction(t *testing.T) {
 	url := peer.DynamoDBLocal(t)
 	s, c := owned(t, url, "denied-commit")
-	c.set(func(a attempt) fate {
-		if a.op != "TransactWriteItems" {
-			return fate{}
+	c.Set(func(a faulty.Call) faulty.Fate {
+		if a.Op != "TransactWriteItems" {
+			return faulty.Fate{}
 		}
-		return fate{answer: exception("AccessDeniedException", "User: u is not authorized to perform: dynamodb:ConditionCheckItem on resource: arn:x")}
+		return faulty.Fate{Answer: faulty.Exception("AccessDeniedException", "User: u is not authorized to perform: dynamodb:ConditionCheckItem on resource: arn:x")}
 	})
 	if err := s.Commit(t.Context(), put("k", "v", store.Any, 0)); err == nil || !strings.Contains(err.Error(), "allow the IAM action dynamodb:ConditionCheckItem on table denied-commit") {
 		t.Errorf("error %v", err)

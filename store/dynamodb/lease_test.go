@@ -7,6 +7,7 @@ import (
 
 	"taskwarden/store"
 	"taskwarden/store/lease"
+	"taskwarden/test/faulty"
 	"taskwarden/test/peer"
 )
 
@@ -17,7 +18,7 @@ func TestLease(t *testing.T) {
 	short := func(holder string) lease.Options {
 		return lease.Options{ID: "c", Holder: holder, Lasts: 2 * time.Second, Poll: 100 * time.Millisecond, Settle: 300 * time.Millisecond}
 	}
-	open := func(c *cable) *Table {
+	open := func(c *faulty.Way) *Table {
 		cfg := peer.Config(url)
 		cfg.HTTPClient = c
 		table, err := Open(t.Context(), cfg, "taskwarden", Options{})
@@ -33,8 +34,8 @@ func TestLease(t *testing.T) {
 		}
 		return s
 	}
-	wire := &cable{}
-	tableA, tableB := open(wire), open(&cable{})
+	wire := &faulty.Way{}
+	tableA, tableB := open(wire), open(&faulty.Way{})
 	a := own(tableA, "a")
 	if err := a.Commit(t.Context(), put("k", "a", store.Any, 0)); err != nil {
 		t.Fatal(err)
@@ -43,7 +44,9 @@ func TestLease(t *testing.T) {
 	if _, err := tableB.Own(t.Context(), lease.Options{ID: "c", Holder: "copy", NoWait: true, Poll: 100 * time.Millisecond}); !errors.Is(err, lease.ErrHeld) {
 		t.Fatalf("error %v, want ErrHeld", err)
 	}
-	wire.set(func(attempt) fate { return fate{answer: exception("ServiceUnavailable", "cut")} })
+	wire.Set(func(faulty.Call) faulty.Fate {
+		return faulty.Fate{Answer: faulty.Exception("ServiceUnavailable", "cut")}
+	})
 	start := time.Now()
 	b := own(tableB, "b")
 	took := time.Since(start)
@@ -56,11 +59,11 @@ func TestLease(t *testing.T) {
 	default:
 		t.Error("the old owner does not know")
 	}
-	wire.set(nil)
+	wire.Set(nil)
 	if err := a.Commit(t.Context(), put("k", "stale", store.Any, 0)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("commit of the old owner: %v", err)
 	}
-	if n := len(wire.of("TransactWriteItems")); n != 0 {
+	if n := len(wire.Of("TransactWriteItems")); n != 0 {
 		t.Errorf("the old owner sent %d transactions", n)
 	}
 	mustHave(t, b, "k", "a", 1)

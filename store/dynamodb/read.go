@@ -59,9 +59,7 @@ func (s *Store) Kinds(ctx context.Context) ([]string, error) {
 	}
 	defer s.calls.Done()
 	var kinds []string
-	in := &dynamodb.QueryInput{TableName: &s.table.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(kindsPartition)}}
-	for pages := dynamodb.NewQueryPaginator(s.table.db, in); pages.HasMorePages(); {
+	for pages := dynamodb.NewQueryPaginator(s.table.db, s.table.partition(kindsPartition)); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list kinds: %w", s.table.explain("Query", err))
@@ -73,6 +71,12 @@ func (s *Store) Kinds(ctx context.Context) ([]string, error) {
 		}
 	}
 	return kinds, nil
+}
+
+// partition asks for all that a partition holds.
+func (t *Table) partition(pk string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{TableName: &t.name, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
+		ExpressionAttributeValues: attributes{":pk": text(pk)}}
 }
 
 // pageLimit bounds how many items one Query is asked to look at; DynamoDB ends a page at 1 MB by itself.

@@ -1,11 +1,11 @@
 package dynamodb
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"taskwarden/store/lease"
 )
 
 // The attributes of the table's items.
@@ -40,14 +40,14 @@ const wanted = "taskwarden needs a table with the partition key " + PartitionKey
 	" (type B), billed on demand, with TTL on the attribute " + TTL + " and point-in-time recovery: docs/store.md has the command"
 
 // ErrUnfit says that the table is there and cannot be used.
-var ErrUnfit = errors.New("the table cannot be used")
+var ErrUnfit = fmt.Errorf("the table %w", lease.ErrUnfit)
 
 // Actions are the IAM actions on the table that this package needs, in order. TransactWriteItems has none of its own: it
 // needs those of its parts.
 func Actions() []string {
 	return []string{
-		"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem",
-		"dynamodb:Query", "dynamodb:UpdateItem",
+		"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
+		"dynamodb:DescribeTimeToLive", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
 	}
 }
 
@@ -73,18 +73,12 @@ func fit(d *types.TableDescription) error {
 	return nil
 }
 
-// checkSchema notes the layout's version in a new table, and refuses a newer one.
-func (t *Table) checkSchema(ctx context.Context) error {
-	found, err := t.get(ctx, own(schemaKey))
-	if err != nil {
-		return err
+// known refuses a layout that is newer than this program; without a record there is none yet.
+func known(schema attributes) error {
+	if schema == nil {
+		return nil
 	}
-	if found == nil {
-		item := own(schemaKey)
-		item[numberName] = number(schemaVersion)
-		return t.putNew(ctx, item)
-	}
-	switch version, err := uintOf(found, numberName); {
+	switch version, err := uintOf(schema, numberName); {
 	case err != nil:
 		return fmt.Errorf("%w: its schema record: %w", ErrUnfit, err)
 	case version > schemaVersion:

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -41,7 +42,7 @@ type Table struct {
 	db     *dynamodb.Client
 }
 
-// Open looks whether the table is there and fit, and notes the schema's version in an empty one. It makes no table: its
+// Open looks whether the table is there and fit, and writes nothing. It makes no table: its
 // error says what to create. cfg is the ambient configuration: endpoint, credentials and retries' transport come from it.
 func Open(ctx context.Context, cfg aws.Config, name string, o Options) (*Table, error) {
 	if o.Now == nil {
@@ -56,7 +57,7 @@ func Open(ctx context.Context, cfg aws.Config, name string, o Options) (*Table, 
 		err = fit(out.Table)
 	}
 	if err == nil {
-		err = t.checkSchema(ctx)
+		_, err = register{t}.ownItems(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open table %s in %s: %w", name, t.region, t.explain("DescribeTable", err))
@@ -103,7 +104,20 @@ func bounded(ctx context.Context, in middleware.FinalizeInput, next middleware.F
 	if err != nil && ctx.Err() == nil && within.Err() != nil {
 		err = errNoAnswer
 	}
+	if doubt, ok := ctx.Value(doubtKey{}).(*bool); ok && err != nil && !refused(err) {
+		*doubt = true
+	}
 	return out, md, err
+}
+
+// doubtKey is the key of a *bool in a context: an attempt of the call may have been carried out although it failed.
+type doubtKey struct{}
+
+// refused reports whether DynamoDB said that it did not carry out an attempt. A transaction that is said to be in progress may end
+// well.
+func refused(err error) bool {
+	api, answered := errors.AsType[smithy.APIError](err)
+	return answered && api.ErrorFault() != smithy.FaultServer && api.ErrorCode() != "TransactionInProgressException"
 }
 
 // Name is the table's name.

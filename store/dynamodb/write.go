@@ -84,6 +84,6 @@ func (t *Table) increment(w store.Write, values attributes) *types.Update {
 func (t *Table) fenced(epoch uint64) types.TransactWriteItem {
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &t.name, Key: own(fenceKey), ConditionExpression: aws.String("n = :epoch"),
-		ExpressionAttributeValues: attributes{":epoch": number(epoch)},
+		ExpressionAttributeValues: attributes{":epoch": number(epoch)}, ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}
 }

@@ -13,11 +13,12 @@ import (
 func margin(lasts time.Duration) time.Duration { return lasts / 20 }
 
 // hold begins a lease that was taken by a call sent at sent, and keeps it renewed.
-func hold(r Register, o Options, epoch uint64, sent, from time.Time) *Lease {
+func hold(r Register, o Options, c Claim, sent, from time.Time) *Lease {
+	o.Before = nil // or each lease would keep the one before it
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Lease{register: r, o: o, epoch: epoch, from: from, until: sent.Add(o.Lasts - margin(o.Lasts)),
+	l := &Lease{register: r, o: o, epoch: c.Epoch, token: c.Token, from: from, until: sent.Add(o.Lasts - margin(o.Lasts)),
 		done: make(chan struct{}), stop: stop, stopped: make(chan struct{})}
-	contain.Go(contain.Lease, o.Holder, func() error { l.keep(ctx); return nil }, func(panicked error) {
+	contain.Go(contain.Lease, o.Holder, func() error { l.keep(ctx, sent); return nil }, func(panicked error) {
 		if panicked != nil {
 			l.Lose(fmt.Errorf("it is no longer renewed: %w", panicked))
 		}
@@ -26,11 +27,11 @@ func hold(r Register, o Options, epoch uint64, sent, from time.Time) *Lease {
 	return l
 }
 
-// keep renews every third of the time, more often while that fails, and ends the lease when its time is over. A panic
-// ends the lease too (hold): an owner that no longer renews must not go on acting.
-func (l *Lease) keep(ctx context.Context) {
+// keep renews every third of the time, counted from when the last renewal was sent, and more often while that fails. It ends the
+// lease when its time is over. A panic ends the lease too (hold): an owner that no longer renews must not go on acting.
+func (l *Lease) keep(ctx context.Context, sent time.Time) {
 	var failed error
-	for wait := l.o.Lasts / 3; sleep(ctx, l.until, wait); {
+	for wait := l.o.Lasts/3 - time.Since(sent); sleep(ctx, l.until, wait); {
 		sent := time.Now()
 		err := l.renew(ctx)
 		switch {
@@ -38,9 +39,12 @@ func (l *Lease) keep(ctx context.Context) {
 			return
 		case err == nil:
 			l.extend(sent)
-			wait, failed = l.o.Lasts/3, nil
+			wait, failed = l.o.Lasts/3-time.Since(sent), nil
 		case errors.Is(err, ErrChanged):
 			l.Lose(errors.New("another process took it"))
+			return
+		case errors.Is(err, ErrDeleted):
+			l.Lose(err)
 			return
 		default:
 			wait, failed = l.o.Lasts/12, err
@@ -56,9 +60,9 @@ func (l *Lease) keep(ctx context.Context) {
 }
 
 func (l *Lease) renew(ctx context.Context) error {
-	within, cancel := context.WithDeadlineCause(ctx, earlier(l.until, time.Now().Add(l.o.Lasts/3)), errors.New("no answer in time"))
+	ctx, cancel := context.WithDeadline(ctx, l.until)
 	defer cancel()
-	return l.register.Renew(within, l.epoch)
+	return within(ctx, l.o, func(ctx context.Context) error { return l.register.Renew(ctx, l.epoch, l.o.Note()) })
 }
 
 // extend notes a renewal. Only keep changes until.
@@ -78,11 +82,4 @@ func sleep(ctx context.Context, until time.Time, d time.Duration) bool {
 	case <-timer.C:
 		return time.Now().Before(until)
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -35,40 +35,76 @@ var (
 	ErrForeign = errors.New("belongs to another controller")
 	// ErrLost: the lease ended without having been given back.
 	ErrLost = errors.New("the lease is lost")
+	// ErrDeleted: the claim is not there any more, and it was there before.
+	ErrDeleted = errors.New("the claim was deleted, by a person or another program")
+	// ErrUnfit: this program cannot use what the claim is for, and waiting does not change that.
+	ErrUnfit = errors.New("cannot be used")
 )
 
-// Claim is what the register holds; the zero value: nobody ever claimed it.
+// Claim is what the register holds; the zero value: no process ever claimed it.
 type Claim struct {
 	ID     string // of the controller whose replicas share this; "": none yet
-	Holder string // who owns it, for people; "": it was given back
-	Epoch  uint64 // one more with each owner
+	Holder string // the process that owns it, for people; "": it was given back
+	Token  string // drawn for each Acquire: a process knows its own claim by it
+	Epoch  uint64 // higher with each owner
 	Beat   uint64 // one more with each renewal
 	Lasts  time.Duration
+	Note   string // what the holder says of itself, see Options.Note
+
+	// Fence is the epoch below which writes are refused. It outlives a claim that was deleted; Token is then that of the
+	// fence's owner.
+	Fence uint64
+	// Deleted: there is no claim, and there was one: an owner may still live.
+	Deleted bool
 }
 
-// Register keeps one claim. Its writes are conditional and fail with ErrChanged; a repeat of one whose answer was lost must
-// not make it fail.
+// owner is the epoch of the last owner that is known.
+func (c Claim) owner() uint64 { return max(c.Epoch, c.Fence) }
+
+// next is an epoch that is above every earlier owner's. Where claim and fence were both deleted it is the time in seconds, which no
+// count of owners reaches.
+func (c Claim) next(now time.Time) uint64 {
+	if c.Deleted && c.Fence == 0 {
+		return uint64(now.Unix())
+	}
+	return c.owner() + 1
+}
+
+// Register keeps one claim. Its writes are conditional and fail with ErrChanged, or with ErrDeleted where no claim is there. A
+// repeat of a write whose answer was lost must not make it fail.
 type Register interface {
-	// Read gives the claim as of every write that returned before.
+	// Read gives the claim as of every write that returned before. ErrUnfit ends an Acquire.
 	Read(ctx context.Context) (Claim, error)
 	// Take replaces was by is, and fences the owners before is.Epoch, in one step.
 	Take(ctx context.Context, was, is Claim) error
-	// Renew changes Beat while Epoch is the claim's.
-	Renew(ctx context.Context, epoch uint64) error
+	// Renew changes Beat, and sets Note, while Epoch is the claim's.
+	Renew(ctx context.Context, epoch uint64, note string) error
 	// GiveBack clears Holder while Epoch is the claim's.
 	GiveBack(ctx context.Context, epoch uint64) error
 }
 
+// Seen is what a waiting process knows of the claim.
+type Seen struct {
+	Holder string // "": it is not known, and Err says why
+	Note   string // what the holder says of itself
+	Err    error
+}
+
 // Options say who claims and how. Zero durations are the defaults.
 type Options struct {
-	ID     string        // the controller's; "": whoever's it is, as a copy of the store needs
+	ID     string        // the controller's; "": that of the claim, as a copy of the store needs
 	Holder string        // this process, for people: "host/pid"; not empty
 	Lasts  time.Duration // without a renewal
 	Poll   time.Duration // between two looks of a watcher
 	Settle time.Duration // how long after a lost owner's end its last calls may still arrive somewhere
 	NoWait bool          // ErrHeld as soon as the holder shows that it lives
-	// Waiting is told who owns it, or why that is not known (holder is then empty), when either changes; may be nil.
-	Waiting func(holder string, err error)
+	// Before is the lease that this process held last, which has ended; nil: none. While no other process took it since, it is
+	// taken again at once.
+	Before *Lease
+	// Note gives what this process says of itself to those that wait; it is asked with each renewal. nil: nothing.
+	Note func() string
+	// Waiting is told what is seen of the claim when that changes; may be nil.
+	Waiting func(Seen)
 }
 
 func (o Options) withDefaults() Options {
@@ -81,7 +117,10 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.Waiting == nil {
-		o.Waiting = func(string, error) {}
+		o.Waiting = func(Seen) {}
+	}
+	if o.Note == nil {
+		o.Note = func() string { return "" }
 	}
 	return o
 }
@@ -91,6 +130,7 @@ type Lease struct {
 	register Register
 	o        Options
 	epoch    uint64
+	token    string
 	from     time.Time
 
 	mu    sync.Mutex
@@ -138,10 +178,10 @@ func (l *Lease) Release(ctx context.Context) error {
 	lost := l.err != nil
 	l.mu.Unlock()
 	if lost {
-		return nil //nolint:nilerr // it ended, and whoever used it knows why
+		return nil //nolint:nilerr // it ended, and its user knows why
 	}
 	l.end(errReleased)
-	if err := l.register.GiveBack(ctx, l.epoch); err != nil && !errors.Is(err, ErrChanged) {
+	if err := l.register.GiveBack(ctx, l.epoch); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrDeleted) {
 		return fmt.Errorf("give the lease back: %w", err)
 	}
 	return nil
@@ -155,5 +195,6 @@ func (l *Lease) end(err error) {
 	if l.err == nil {
 		l.err = err
 		close(l.done)
+		l.stop() // what ended is not renewed
 	}
 }

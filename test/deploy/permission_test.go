@@ -86,8 +86,8 @@ func TestWhoMayTakeAMemberRole(t *testing.T) {
 }
 
 // storeActions are what store/dynamodb needs on its table.
-var storeActions = []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem",
-	"dynamodb:Query", "dynamodb:UpdateItem"}
+var storeActions = []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:DescribeContinuousBackups",
+	"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
 
 // doorActions are what ECS Exec's agent needs (ECS developer guide, "ECS Exec permissions").
 var doorActions = []string{"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"}

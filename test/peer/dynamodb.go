@@ -40,7 +40,13 @@ func Config(url string) aws.Config {
 // Table makes a table as docs/store.md says.
 func Table(t testing.TB, url, name string) {
 	t.Helper()
-	db := dynamodb.NewFromConfig(Config(url))
+	TableBy(t, Config(url), name)
+}
+
+// TableBy makes a table by a way of the caller's.
+func TableBy(t testing.TB, cfg aws.Config, name string) {
+	t.Helper()
+	db := dynamodb.NewFromConfig(cfg)
 	ctx := context.WithoutCancel(t.Context())
 	_, err := db.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
