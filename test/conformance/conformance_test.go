@@ -108,10 +108,16 @@ func checkFields(f fields, pairs []pair, known []blind) (wrong []string) {
 // neverRefused takes no parameter and needs no permission, so no call of it is refused.
 const neverRefused = "sts:GetCallerIdentity"
 
+// notAtThePeer is what MiniStack does not know: it cannot be compared, and has tests on the simulated account alone.
+const notAtThePeer = "ecs:StopServiceDeployment"
+
 // checkOperations makes sure that every operation of the product is in the table, with a call that succeeds at both and
 // one that is refused.
 func checkOperations(pairs []pair, operations []cloud.Operation) (wrong []string) {
 	for _, o := range operations {
+		if o.String() == notAtThePeer {
+			continue
+		}
 		var well, ill bool
 		for _, p := range pairs {
 			if p.operation == o.String() {
