@@ -159,7 +159,7 @@ func TestOpeningSlowsDown(t *testing.T) {
 		if most := readAll(50); most > 8 {
 			t.Errorf("%d readers at once of a store that bears 3", most)
 		}
-		if again := f.failed - failed; again > 60 {
+		if again := f.failed - failed; again > 150 {
 			t.Errorf("2,000 reads were throttled %d times", again)
 		}
 		f.err = nil
