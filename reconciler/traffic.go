@@ -23,6 +23,8 @@ const (
 	trafficKept = 15 * time.Minute
 	// trafficIn bounds a reading: a visit waits for it, and other services' visits wait for the visit.
 	trafficIn = 20 * time.Second
+	// nothingKept is how long it serves that no metric counts requests: after a start the service's metrics are yet to be found.
+	nothingKept = time.Minute
 )
 
 var errSlowTraffic = errors.New("no whole answer within " + trafficIn.String())
@@ -41,7 +43,11 @@ func (r *remediation) traffic(ctx context.Context, t Target, o fleet.Observation
 	r.state.Lock()
 	last := r.requests[o.Key]
 	r.state.Unlock()
-	if last.from.Equal(from) && now.Sub(last.at) < trafficKept {
+	keep := trafficKept
+	if last.traffic == nil {
+		keep = nothingKept
+	}
+	if last.from.Equal(from) && now.Sub(last.at) < keep {
 		return last.traffic, nil
 	}
 	within, cancel := context.WithTimeoutCause(ctx, trafficIn, errSlowTraffic)
