@@ -159,9 +159,11 @@ func (m *machine) proposed() {
 	case m.moved():
 	case !m.now.Before(m.Deadline):
 		m.end(Expired, "", "nobody approved it in time; a new plan is made if it is still wanted", m.now)
-	case m.w.Brakes.Mode == Auto && m.littleHistory() != nil:
-		m.wait(m.littleHistory())
 	case m.w.Brakes.Mode == Auto:
+		if why := m.littleHistory(); why != nil {
+			m.wait(why)
+			return
+		}
 		m.Approval = &Order{By: "mode auto", At: m.now}
 		m.enter(Approved, m.now, m.w.Brakes.Settings.PlanTTL)
 		m.Message = "approved by mode auto"

@@ -110,9 +110,6 @@ func (c *comparison) counted(from, to time.Time) (d time.Duration) {
 	return d
 }
 
-// counts reports whether a moment lies in an hour that counts.
-func (c *comparison) counts(at time.Time) bool { return !c.quiet[c.cal.kindAt(at)] }
-
 // exposed is the time of these lives by kind of hour, in hours that were seen before the change.
 func (c *comparison) exposed(lives []Life) *exposure {
 	out := &exposure{}
